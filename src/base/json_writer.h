@@ -1,0 +1,38 @@
+/*
+ * Streaming JSON into a buf: commas and colons are placed by it, strings escaped, invalid UTF-8
+ * replaced by U+FFFD. Sticky failure is the buf's. Nesting errors are programming errors (invariant).
+ */
+#pragma once
+#include "src/base/buf.h"
+
+#define JSON_MAX_DEPTH 32
+struct json_writer {
+    struct buf *out;
+    uint8_t depth;
+    bool comma[JSON_MAX_DEPTH + 1];
+    bool after_key;
+};
+
+void json_init(struct json_writer *w, struct buf *out);
+void json_begin_object(struct json_writer *w);
+void json_end_object(struct json_writer *w);
+void json_begin_array(struct json_writer *w);
+void json_end_array(struct json_writer *w);
+void json_key(struct json_writer *w, struct str key);
+void json_str(struct json_writer *w, struct str value);
+void json_int(struct json_writer *w, int64_t value);
+void json_bool(struct json_writer *w, bool value);
+void json_null(struct json_writer *w);
+/* A JSON number; NaN and infinities become null. */
+void json_double(struct json_writer *w, double value);
+/* A string holding the value as Prometheus prints it: "1.5", "NaN", "+Inf". */
+void json_sample_value(struct json_writer *w, double value);
+/* Seconds with milliseconds from int64 ms: 1700000000.123 */
+void json_seconds(struct json_writer *w, int64_t ms);
+void json_raw(struct json_writer *w, struct str json); /* a value that is JSON already */
+
+#define json_field(w, k, fn, ...)                                                                                      \
+    do {                                                                                                               \
+        json_key(w, STR(k));                                                                                           \
+        fn(w, __VA_ARGS__);                                                                                            \
+    } while (0)

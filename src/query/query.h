@@ -1,0 +1,80 @@
+/*
+ * PromQL: parse, check, evaluate over a snapshot.
+ *
+ * Semantics: Prometheus 3.x (ranges and lookback exclude their left edge; lookback 5 min; stale markers). Source:
+ * prometheus/docs/querying and promql/{engine,functions,value}.go of 3.x, for behaviour only.
+ *
+ * Ownership: trees and results live in the arena given. Threads: an expression is immutable after query_parse() and may
+ * be evaluated by several threads at once. Errors: parse and type errors have line and column (1-based, columns count
+ * characters) and say what was expected; evaluation errors: ERR_EXEC (bad_data or execution), ERR_LIMIT, ERR_TIMEOUT,
+ * ERR_CANCELLED.
+ */
+#pragma once
+#include "src/base/json_writer.h"
+#include "storage/read.h"
+
+struct expr;
+enum value_type { VALUE_SCALAR, VALUE_STRING, VALUE_VECTOR, VALUE_MATRIX };
+const char *value_type_name(enum value_type type); /* "scalar" "string" "vector" "matrix" */
+
+int query_parse(struct str text, struct arena *arena, struct expr **out, struct error *err) MUST_USE;
+enum value_type expr_type(const struct expr *expr);
+void expr_print(const struct expr *expr, struct buf *out); /* parses back to the same tree */
+/* Parses "metric{a="b"}" for match[] parameters and dashboards' variables. Matchers in the arena (release each regex
+ * with matchers_release at the end). */
+int query_parse_selector(struct str text, struct arena *arena, struct matcher **out, size_t *n,
+                         struct error *err) MUST_USE;
+void matchers_release(struct matcher *matchers, size_t n);
+/* Frees regexes held by a tree; the rest goes with its arena. */
+void expr_release(struct expr *expr);
+
+struct point {
+    int64_t t_ms;
+    double v;
+};
+struct result_series {
+    struct labels labels;
+    struct point *points; /* instant vector: one */
+    size_t n;
+};
+struct query_stats {
+    uint64_t series, samples; /* read from the store */
+    int64_t eval_us;
+};
+struct query_result {
+    enum value_type type;
+    double scalar; /* VALUE_SCALAR of an instant query, at time t_ms; a range query gives VALUE_MATRIX always */
+    struct str string;
+    int64_t t_ms;
+    struct result_series *series; /* VECTOR (topk, sort keep their order), MATRIX sorted by labels */
+    size_t n;
+    const struct str *warnings, *infos;
+    size_t warning_count, info_count;
+    struct query_stats stats;
+};
+
+struct query_options {
+    int64_t lookback_ms;          /* 5 min when 0 */
+    int64_t deadline_mono_ms;     /* clock_mono_ms() at which to give up; 0: none */
+    uint64_t max_samples;         /* 50 M when 0: samples held at once and read in all */
+    size_t max_memory_bytes;      /* 1 GiB when 0 */
+    bool (*cancelled)(void *ctx); /* asked now and then; may be NULL */
+    void *cancelled_ctx;
+    /* Labels "query" function of templates and tests need nothing more. */
+};
+
+int query_instant(struct store *store, const struct expr *expr, int64_t t_ms, const struct query_options *options,
+                  struct arena *arena, struct query_result *out, struct error *err) MUST_USE;
+/* ERR_LIMIT above 11,000 steps (as Prometheus), error if step <= 0 or end < start. */
+int query_range(struct store *store, const struct expr *expr, int64_t start_ms, int64_t end_ms, int64_t step_ms,
+                const struct query_options *options, struct arena *arena, struct query_result *out,
+                struct error *err) MUST_USE;
+
+/* "data" member of the API's answer ({"resultType":…,"result":…}), streamed. */
+void query_result_to_json(const struct query_result *result, struct json_writer *w);
+
+/* Functions and aggregations for completion and docs. */
+struct function_info {
+    const char *name, *signature, *help;
+};
+const struct function_info *query_functions(size_t *n);

@@ -1,0 +1,32 @@
+/*
+ * The HTTP APIs: Prometheus' under /api/v1, cloche's own under /api/ui (web/api/README.md has the shapes), health under
+ * /-/.
+ *
+ * A file per endpoint or small family. Handlers read snapshots and board documents; what changes something goes to the
+ * loop with a deadline. Threads: web threads.
+ */
+#pragma once
+#include "config/config.h"
+#include "src/base/board.h"
+#include "src/base/feed.h"
+#include "src/query/query.h"
+#include "web/server/server.h"
+
+struct api_context {
+    struct store *store;
+    struct board *board;
+    struct feed *feed;
+    const char *version, *revision;
+    int64_t start_wall_ms, start_mono_ms;
+    int64_t query_timeout_ms;
+    uint64_t query_max_samples;
+    int64_t scrape_interval_ms; /* default of targets, for $__rate_interval */
+    struct str dashboards_dir;  /* more dashboards, re-read on request; may be empty */
+    bool store_only;
+    /* Reloads the configuration on the loop; blocks at most 5 s. */
+    int (*reload)(void *ctx, struct error *err);
+    void *reload_ctx;
+};
+void api_register(struct http_server *server, struct api_context *context);
+void pages_register(struct http_server *server,
+                    struct api_context *context); /* web/server/pages.c: embedded UI, SPA paths */
