@@ -1,12 +1,12 @@
 /* libyaml's event stream to a tree. Aliases share nodes (no copy); weights bound what a walk over the tree can cost. */
 #include "config/yaml.h"
 
+#include "src/base/buf.h"
+#include "src/base/vec.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <yaml.h>
-
-#include "src/base/buf.h"
-#include "src/base/vec.h"
 
 enum {
     MAX_BYTES = 4 << 20,

@@ -15,6 +15,7 @@ struct yaml_node {
     enum yaml_type type;
     int line, column;
     struct str scalar;       /* YAML_SCALAR */
+    bool expanded;           /* option_expand_env() has been here: aliases share nodes */
     bool quoted;             /* a quoted or block scalar is text, never null, bool or number */
     struct yaml_node *items; /* sequence items, or values of a mapping */
     struct yaml_node *keys;  /* mapping: keys[i] belongs to items[i]; scalars */
