@@ -40,6 +40,7 @@ enum task_event_type {
     TASK_EVENT_COUNT
 };
 const char *task_event_name(enum task_event_type type); /* "task-sent" */
+enum task_state task_event_state(enum task_event_type type);
 
 struct task_event {
     enum task_event_type type;
