@@ -12,5 +12,7 @@ void uuid_random(char out[UUID_LEN + 1]);
 uint64_t fnv1a64(uint64_t seed, struct str s);
 #define FNV1A64_INIT 14695981039346656037ULL
 bool utf8_valid(struct str s);
+/* Length of the valid UTF-8 character at the start of s: 1..4, or 0 if there is none. */
+size_t utf8_char(struct str s);
 /* Length of the longest prefix of at most max bytes that ends between characters. */
 size_t utf8_cut(struct str s, size_t max);

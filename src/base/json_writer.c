@@ -1,0 +1,213 @@
+#include "src/base/json_writer.h"
+
+#include "src/base/codec.h"
+#include "src/base/number.h"
+#include "src/base/thread.h"
+
+#include <math.h>
+
+void json_init(struct json_writer *w, struct buf *out)
+{
+    *w = (struct json_writer){.out = out};
+}
+
+/* Before each value and key: a comma unless it is the first of its container or follows a key. */
+static void separate(struct json_writer *w)
+{
+    if (w->after_key) {
+        w->after_key = false;
+        return;
+    }
+    if (w->comma[w->depth]) {
+        buf_add_char(w->out, ',');
+    }
+    w->comma[w->depth] = true;
+}
+
+static void begin(struct json_writer *w, char c)
+{
+    separate(w);
+    buf_add_char(w->out, c);
+    invariant(w->depth < JSON_MAX_DEPTH);
+    w->comma[++w->depth] = false;
+}
+
+static void end(struct json_writer *w, char c)
+{
+    invariant(w->depth > 0 && !w->after_key);
+    w->depth--;
+    buf_add_char(w->out, c);
+}
+
+void json_begin_object(struct json_writer *w)
+{
+    begin(w, '{');
+}
+
+void json_end_object(struct json_writer *w)
+{
+    end(w, '}');
+}
+
+void json_begin_array(struct json_writer *w)
+{
+    begin(w, '[');
+}
+
+void json_end_array(struct json_writer *w)
+{
+    end(w, ']');
+}
+
+static bool is_plain(unsigned char c)
+{
+    return c >= ' ' && c < 0x80 && c != '"' && c != '\\';
+}
+
+static void add_control(struct buf *out, unsigned char c)
+{
+    switch (c) {
+    case '"':
+    case '\\':
+        buf_add_char(out, '\\');
+        buf_add_char(out, (char)c);
+        break;
+    case '\n':
+        buf_add(out, STR("\\n"));
+        break;
+    case '\r':
+        buf_add(out, STR("\\r"));
+        break;
+    case '\t':
+        buf_add(out, STR("\\t"));
+        break;
+    default:
+        buf_addf(out, "\\u%04x", c);
+    }
+}
+
+static void add_string(struct buf *out, struct str s)
+{
+    buf_add_char(out, '"');
+    size_t i = 0;
+    while (i < s.len) {
+        size_t from = i;
+        while (i < s.len && is_plain((unsigned char)s.p[i])) {
+            i++;
+        }
+        if (i > from) {
+            buf_add_bytes(out, s.p + from, i - from);
+            continue;
+        }
+        unsigned char c = (unsigned char)s.p[i];
+        size_t n = utf8_char(str_slice(s, i, s.len));
+        if (c < 0x80) {
+            add_control(out, c);
+        } else if (n) {
+            buf_add_bytes(out, s.p + i, n);
+        } else {
+            buf_add(out, STR("\xef\xbf\xbd")); /* U+FFFD */
+        }
+        i += n ? n : 1;
+    }
+    buf_add_char(out, '"');
+}
+
+void json_key(struct json_writer *w, struct str key)
+{
+    invariant(!w->after_key);
+    separate(w);
+    add_string(w->out, key);
+    buf_add_char(w->out, ':');
+    w->after_key = true;
+}
+
+void json_str(struct json_writer *w, struct str value)
+{
+    separate(w);
+    add_string(w->out, value);
+}
+
+static size_t format_uint(uint64_t value, char *end_of_digits)
+{
+    size_t n = 0;
+    do {
+        *--end_of_digits = (char)('0' + value % 10);
+        value /= 10;
+        n++;
+    } while (value);
+    return n;
+}
+
+static void add_int(struct buf *out, int64_t value)
+{
+    char digits[24], *end_of_digits = digits + sizeof(digits);
+    size_t n = format_uint(value < 0 ? 0 - (uint64_t)value : (uint64_t)value, end_of_digits);
+    if (value < 0) {
+        buf_add_char(out, '-');
+    }
+    buf_add_bytes(out, end_of_digits - n, n);
+}
+
+void json_int(struct json_writer *w, int64_t value)
+{
+    separate(w);
+    add_int(w->out, value);
+}
+
+void json_bool(struct json_writer *w, bool value)
+{
+    separate(w);
+    buf_add(w->out, value ? STR("true") : STR("false"));
+}
+
+void json_null(struct json_writer *w)
+{
+    separate(w);
+    buf_add(w->out, STR("null"));
+}
+
+void json_double(struct json_writer *w, double value)
+{
+    if (!isfinite(value)) {
+        json_null(w);
+        return;
+    }
+    char number[NUMBER_MAX];
+    separate(w);
+    buf_add_bytes(w->out, number, number_format(value, number));
+}
+
+void json_sample_value(struct json_writer *w, double value)
+{
+    char quoted[NUMBER_MAX + 2];
+    size_t n = number_format(value, quoted + 1);
+    quoted[0] = quoted[n + 1] = '"';
+    separate(w);
+    buf_add_bytes(w->out, quoted, n + 2);
+}
+
+void json_seconds(struct json_writer *w, int64_t ms)
+{
+    separate(w);
+    uint64_t size = ms < 0 ? 0 - (uint64_t)ms : (uint64_t)ms;
+    char text[32], *end_of_digits = text + sizeof(text) - 4;
+    size_t n = format_uint(size / 1000, end_of_digits);
+    if (ms < 0) {
+        *(end_of_digits - ++n) = '-';
+    }
+    unsigned fraction = (unsigned)(size % 1000);
+    if (fraction) {
+        end_of_digits[0] = '.';
+        end_of_digits[1] = (char)('0' + fraction / 100);
+        end_of_digits[2] = (char)('0' + fraction / 10 % 10);
+        end_of_digits[3] = (char)('0' + fraction % 10);
+    }
+    buf_add_bytes(w->out, end_of_digits - n, n + (fraction ? 4 : 0));
+}
+
+void json_raw(struct json_writer *w, struct str json)
+{
+    separate(w);
+    buf_add(w->out, json);
+}
