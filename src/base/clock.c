@@ -1,6 +1,7 @@
 #include "src/base/clock.h"
 
 #include <stdatomic.h>
+#include <time.h>
 
 static atomic_bool faked;
 static _Atomic int64_t fake_wall_ms, fake_mono_ms;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <time.h>
 
 /* Event number n lies in slot n % slots; held are the numbers oldest .. last. */
 struct event {
