@@ -1,0 +1,51 @@
+/* The command line: picks the verb. `cloche` alone is `cloche serve`. */
+#include "src/base/str.h"
+#include "src/tool/tool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char usage[] =
+    "cloche watches a Celery + Redis + PostgreSQL application: metrics, tasks, alerts, pages.\n"
+    "\n"
+    "  cloche serve [options]      run the daemon (the default verb)\n"
+    "      --config FILE           configuration; without it CELERY_BROKER_URL, REDIS_URL, DATABASE_URL are taken\n"
+    "      --listen ADDR:PORT      address of the pages and APIs (127.0.0.1:9900)\n"
+    "      --data DIR              where everything is kept\n"
+    "      --retention DURATION    how long (15d; 0: for ever)\n"
+    "      --store-only            no collectors and no rules, only store and APIs\n"
+    "      --demo                  start a sample Celery application with its own Redis and PostgreSQL, and watch it\n"
+    "  cloche check [--config FILE] [RULES.yml ...]   tell what is wrong with configuration, rules, dashboards\n"
+    "  cloche query [options] EXPR                    ask a running cloche in PromQL\n"
+    "      --url URL               where it listens (http://127.0.0.1:9900)\n"
+    "      --time T | --start T --end T --step D      times: RFC 3339 or Unix seconds\n"
+    "      --json                  the answer as it came\n"
+    "  cloche version\n";
+
+static const struct verb {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} verbs[] = {{"serve", tool_serve}, {"check", tool_check}, {"query", tool_query}};
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "serve";
+    if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h")) {
+        fputs(usage, stdout);
+        return 0;
+    }
+    if (!strcmp(name, "version") || !strcmp(name, "--version")) {
+        puts("cloche " CLOCHE_VERSION);
+        return 0;
+    }
+    if (argc < 2 || name[0] == '-') { /* options without a verb belong to serve */
+        return tool_serve(argc, argv);
+    }
+    for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+        if (!strcmp(name, verbs[i].name)) {
+            return verbs[i].run(argc - 1, argv + 1);
+        }
+    }
+    fprintf(stderr, "cloche: unknown verb \"%s\"\n\n%s", name, usage);
+    return 2;
+}

@@ -1,0 +1,411 @@
+/* The daemon: opens the store, starts loop, collectors, alerts and web, and takes them down in the opposite order. */
+#include "alerts/alerts.h"
+#include "src/base/clock.h"
+#include "src/base/counter.h"
+#include "src/base/json_writer.h"
+#include "src/base/log.h"
+#include "src/collect/scheduler.h"
+#include "src/loop/loop_http.h"
+#include "src/tool/demo.h"
+#include "src/tool/tool.h"
+#include "web/api/api.h"
+
+#include <getopt.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum {
+    RELOAD_TIMEOUT_MS = 5000,
+    STOP_LIMIT_S = 5, /* the process ends then, whatever still hangs */
+    FEED_SLOTS = 4096,
+    FEED_BYTES = 2 << 20,
+    LAG_PERIOD_MS = 100,
+    LAG_WINDOW_MS = 60000,
+};
+
+struct daemon {
+    struct config_overrides overrides;
+    struct config *config;
+    struct demo *demo;
+    struct store *store;
+    struct sink sink;
+    struct board *board;
+    struct feed *feed;
+    struct loop *loop;
+    struct http_client *http;
+    struct scheduler *scheduler;
+    struct alerts *alerts;
+    struct http_server *server;
+    struct api_context api;
+    struct loop_timer *lag_timer;
+    int64_t lag_expected_us, lag_max_us, lag_since_ms;
+    int stopping; /* parts that have yet to stop */
+    bool stop_asked;
+};
+
+int tool_fail(int status, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    fputs("cloche: ", stderr);
+    vfprintf(stderr, fmt, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return status;
+}
+
+/* -- options -- */
+
+struct serve_options {
+    struct config_overrides overrides;
+    bool demo;
+};
+
+static int parse_options(int argc, char **argv, struct serve_options *out)
+{
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"listen", required_argument, NULL, 'l'},
+        {"data", required_argument, NULL, 'd'},
+        {"retention", required_argument, NULL, 'r'},
+        {"store-only", no_argument, NULL, 's'},
+        {"demo", no_argument, NULL, 'm'},
+        {0},
+    };
+    optind = 1;
+    for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+        switch (c) {
+        case 'c':
+            out->overrides.file = str_of(optarg);
+            break;
+        case 'l':
+            out->overrides.listen = str_of(optarg);
+            break;
+        case 'd':
+            out->overrides.data_dir = str_of(optarg);
+            break;
+        case 'r':
+            out->overrides.retention = str_of(optarg);
+            break;
+        case 's':
+            out->overrides.store_only = true;
+            break;
+        case 'm':
+            out->demo = true;
+            break;
+        default:
+            return tool_fail(2, "see cloche --help");
+        }
+    }
+    if (optind < argc) {
+        return tool_fail(2, "serve takes no argument \"%s\"; see cloche --help", argv[optind]);
+    }
+    if (out->demo && (out->overrides.file.len || out->overrides.store_only)) {
+        return tool_fail(2, "--demo brings its own configuration: leave out --config and --store-only");
+    }
+    return 0;
+}
+
+/* -- what the pages are told of the configuration -- */
+
+static void publish_config(struct daemon *d)
+{
+    auto_buf json = {0};
+    buf_init(&json, 1 << 18);
+    struct json_writer w;
+    json_init(&w, &json);
+    json_begin_object(&w);
+    json_key(&w, STR("file"));
+    if (d->config->file.len && !d->demo) {
+        json_str(&w, d->config->file);
+    } else {
+        json_null(&w);
+    }
+    /* discovery_json is {"found":…,"missing":…}: its members become ours. */
+    struct str found = d->config->discovery_json;
+    buf_addf(&json, ",%.*s", (int)(found.len - 2), found.p + 1);
+    w.comma[w.depth] = true;
+    json_field(&w, "demo", json_bool, d->demo != NULL);
+    json_key(&w, STR("sink_url"));
+    if (d->demo) {
+        json_str(&w, str_of(demo_sink_url(d->demo)));
+    } else {
+        json_null(&w);
+    }
+    json_key(&w, STR("notes"));
+    json_begin_array(&w);
+    if (d->config->receiver_count == 0 && !d->overrides.store_only) {
+        json_str(&w, STR("Nobody is told of alerts: add a Slack or webhook receiver to the configuration."));
+    }
+    json_end_array(&w);
+    json_end_object(&w);
+    board_publish(d->board, "config", buf_str(&json));
+}
+
+/* -- reload: all of it or nothing -- */
+
+struct reload_call {
+    struct daemon *daemon;
+    struct error err;
+    int rc;
+};
+
+static int reload_on_loop(struct daemon *d, struct error *err) LOOP_ONLY
+{
+    struct config *fresh = NULL;
+    int rc = config_load(&d->overrides, &fresh, err);
+    if (!rc && !d->overrides.store_only) {
+        rc = alerts_apply(d->alerts, fresh, err);
+    }
+    if (rc) {
+        config_free(fresh);
+        log_warn("config: not reloaded, the old one stays", KV_STR("error", err->text));
+        return rc;
+    }
+    if (!str_eq(fresh->listen, d->config->listen) || !str_eq(fresh->data_dir, d->config->data_dir)) {
+        log_warn("config: listen and data take effect at the next start", KV_S("listen", fresh->listen));
+    }
+    if (!d->overrides.store_only) {
+        scheduler_apply(d->scheduler, fresh);
+    }
+    struct config *old = d->config;
+    d->config = fresh;
+    config_free(old);
+    publish_config(d);
+    log_info("config: reloaded", KV_S("file", d->config->file));
+    return 0;
+}
+
+static void run_reload(void *ctx)
+{
+    loop_assert();
+    struct reload_call *call = ctx;
+    call->rc = reload_on_loop(call->daemon, &call->err);
+}
+
+static int reload_from_web(void *ctx, struct error *err)
+{
+    struct reload_call call = {.daemon = ctx};
+    int rc = loop_call(call.daemon->loop, run_reload, &call, RELOAD_TIMEOUT_MS);
+    if (rc) {
+        return error_set(err, rc, "the reload was not carried out: %s", error_text(rc));
+    }
+    if (call.rc && err) {
+        *err = call.err;
+    }
+    return call.rc;
+}
+
+static void on_hangup(void *ctx)
+{
+    loop_assert();
+    struct error err = {0};
+    (void)reload_on_loop(ctx, &err); /* it has logged the reason */
+}
+
+/* -- stopping -- */
+
+static void part_stopped(void *ctx)
+{
+    struct daemon *d = ctx;
+    if (--d->stopping == 0) {
+        loop_stop(d->loop);
+    }
+}
+
+static void on_terminate(void *ctx)
+{
+    loop_assert();
+    struct daemon *d = ctx;
+    if (d->stop_asked) {
+        return;
+    }
+    d->stop_asked = true;
+    alarm(STOP_LIMIT_S);
+    log_info("stopping", KV_INT("pid", getpid()));
+    feed_close(d->feed);
+    loop_timer_stop(d->lag_timer);
+    d->lag_timer = NULL;
+    d->stopping = 2;
+    alerts_stop(d->alerts, part_stopped, d);
+    scheduler_stop(d->scheduler, part_stopped, d);
+}
+
+/* -- the loop's own health, and the demo's -- */
+
+static void on_lag_timer(void *ctx)
+{
+    loop_assert();
+    struct daemon *d = ctx;
+    int64_t now_us = clock_mono_us();
+    int64_t lag = now_us - d->lag_expected_us;
+    d->lag_expected_us = now_us + LAG_PERIOD_MS * 1000;
+    if (now_us / 1000 - d->lag_since_ms > LAG_WINDOW_MS) {
+        d->lag_since_ms = now_us / 1000;
+        d->lag_max_us = 0;
+    }
+    d->lag_max_us = lag > d->lag_max_us ? lag : d->lag_max_us;
+    self_set(SELF_LOOP_LAG_MAX_US, d->lag_max_us);
+    struct error reason = {0};
+    if (demo_has_died(d->demo, &reason)) {
+        log_error("demo: ended", KV_STR("reason", reason.text));
+    }
+}
+
+/* -- starting -- */
+
+static int open_store(struct daemon *d, struct error *err)
+{
+    auto_arena arena = {0};
+    arena_init(&arena);
+    struct store_options options = {
+        .dir = arena_cstr(&arena, d->config->data_dir),
+        .retention_ms = d->config->retention_ms,
+        .task_retention_ms = d->config->task_retention_ms,
+        .sync_always = d->config->sync_always,
+    };
+    return store_open(&options, &d->store, err);
+}
+
+static int start_web(struct daemon *d, struct error *err)
+{
+    d->api = (struct api_context){
+        .store = d->store,
+        .board = d->board,
+        .feed = d->feed,
+        .version = CLOCHE_VERSION,
+        .revision = "",
+        .start_wall_ms = clock_wall_ms(),
+        .start_mono_ms = clock_mono_ms(),
+        .query_timeout_ms = d->config->query_timeout_ms,
+        .query_max_samples = (uint64_t)d->config->query_max_samples,
+        .scrape_interval_ms = d->config->target_count ? d->config->targets[0].interval_ms : 15000,
+        .dashboards_dir = d->config->dashboards_dir,
+        .store_only = d->overrides.store_only,
+        .reload = reload_from_web,
+        .reload_ctx = d,
+    };
+    d->server = http_server_new();
+    api_register(d->server, &d->api);
+    pages_register(d->server, &d->api);
+    struct http_server_options options = {.listen = d->config->listen, .allow_remote = d->config->allow_remote};
+    return http_server_start(d->server, &options, err);
+}
+
+static int start_collecting(struct daemon *d, struct error *err) LOOP_ONLY
+{
+    d->sink = store_sink(d->store);
+    d->http = http_client_new(d->loop);
+    d->scheduler = scheduler_new(d->loop, &d->sink, d->board, d->feed);
+    d->alerts = alerts_new(d->loop, d->http, d->store, d->board, d->feed);
+    publish_config(d);
+    if (d->overrides.store_only) {
+        return 0;
+    }
+    int rc = alerts_apply(d->alerts, d->config, err);
+    if (!rc) {
+        scheduler_apply(d->scheduler, d->config);
+    }
+    return rc;
+}
+
+static int start(struct daemon *d, struct error *err) LOOP_ONLY
+{
+    int rc = open_store(d, err);
+    if (rc) {
+        return rc;
+    }
+    d->board = board_new();
+    d->feed = feed_new(FEED_SLOTS, FEED_BYTES);
+    d->loop = loop_new();
+    rc = start_collecting(d, err);
+    rc = rc ? rc : start_web(d, err);
+    if (rc) {
+        return rc;
+    }
+    loop_on_signal(d->loop, SIGTERM, on_terminate, d);
+    loop_on_signal(d->loop, SIGINT, on_terminate, d);
+    loop_on_signal(d->loop, SIGHUP, on_hangup, d);
+    d->lag_since_ms = clock_mono_ms();
+    d->lag_expected_us = clock_mono_us() + LAG_PERIOD_MS * 1000;
+    d->lag_timer = loop_timer_start(d->loop, LAG_PERIOD_MS, LAG_PERIOD_MS, on_lag_timer, d);
+    return 0;
+}
+
+/* After a run: the loop has stopped, nothing of collectors and alerts can call back. */
+static void tear_down(struct daemon *d)
+{
+    http_server_stop(d->server);
+    http_server_free(d->server);
+    alerts_free(d->alerts);
+    scheduler_free(d->scheduler);
+    http_client_free(d->http);
+    loop_free(d->loop);
+    store_close(d->store);
+    feed_free(d->feed);
+    board_free(d->board);
+    config_free(d->config);
+    demo_stop(d->demo);
+}
+
+/* A start that failed half-way: the process ends next, so only what lies outside it is put in order. */
+static void give_up(struct daemon *d)
+{
+    if (d->store) {
+        store_close(d->store);
+    }
+    demo_stop(d->demo);
+}
+
+static void say_where(const struct daemon *d)
+{
+    log_info("serving", KV_S("address", d->config->listen), KV_S("data", d->config->data_dir),
+             KV_STR("version", CLOCHE_VERSION));
+    fprintf(stderr, "\n  Open http://%.*s/\n", STR_ARG(d->config->listen));
+    if (d->demo) {
+        fprintf(stderr, "  The demo application needs some seconds to start; its webhook sink shows at %s\n",
+                demo_sink_url(d->demo));
+    }
+    fputc('\n', stderr);
+}
+
+int tool_serve(int argc, char **argv)
+{
+    struct serve_options options = {0};
+    int status = parse_options(argc, argv, &options);
+    if (status) {
+        return status;
+    }
+    mallopt(M_ARENA_MAX, 2); /* 256 web threads with an arena each would cost memory for nothing */
+    signal(SIGPIPE, SIG_IGN);
+    loop_claim();
+    loop_assert();
+    struct daemon d = {.overrides = options.overrides};
+    struct error err = {0};
+    int rc = 0;
+    if (options.demo) {
+        rc = demo_start(&d.demo, &err);
+        if (!rc) {
+            d.overrides.file = str_of(demo_config_file(d.demo));
+            d.overrides.data_dir = d.overrides.data_dir.len ? d.overrides.data_dir : str_of(demo_data_dir(d.demo));
+        }
+    }
+    rc = rc ? rc : config_load(&d.overrides, &d.config, &err);
+    if (!rc) {
+        enum log_level level = LOG_INFO;
+        (void)log_level_parse(d.config->log_level, &level); /* checked on loading */
+        log_set_level(level);
+    }
+    rc = rc ? rc : start(&d, &err);
+    if (rc) {
+        give_up(&d);
+        return tool_fail(1, "%s", err.text);
+    }
+    say_where(&d);
+    loop_run(d.loop);
+    tear_down(&d);
+    return 0;
+}

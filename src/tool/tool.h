@@ -1,0 +1,13 @@
+/*
+ * The verbs of the command line. Each gets the arguments behind its name (argv[0] is the verb) and returns the exit
+ * status: 0 fine, 1 failed (the reason is on stderr), 2 wrong usage.
+ */
+#pragma once
+#include "config/config.h"
+
+int tool_serve(int argc, char **argv);
+int tool_check(int argc, char **argv);
+int tool_query(int argc, char **argv);
+
+/* "cloche: text" on stderr; returns status. */
+int tool_fail(int status, const char *fmt, ...) PRINTF_LIKE(2, 3);
