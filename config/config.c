@@ -326,30 +326,37 @@ static bool has_kind(const config_target_vec *targets, const char *kind)
     return false;
 }
 
+static int discover(struct config *config, const struct document *doc, config_target_vec *targets, struct error *err)
+{
+    auto_buf json = {0};
+    buf_init(&json, 1 << 17);
+    config_target_vec found = {0};
+    discover_targets(&config->arena, &found, &json);
+    int rc = 0;
+    for (size_t i = 0; i < found.len && !rc; i++) {
+        rc = add_target(config, doc, find_kind(found.p[i].kind), NULL, found.p[i].url, targets, err);
+    }
+    vec_release(&found);
+    config->discovery_json = arena_dup(&config->arena, buf_str(&json));
+    return rc;
+}
+
 static int find_targets(struct config *config, const struct document *doc, struct error *err)
 {
     config_target_vec targets = {0};
-    int rc = 0;
-    if (doc->targets) {
-        rc = decode_targets(config, doc, &targets, err);
-        config->discovery_json = STR("{\"found\":[],\"missing\":[]}");
-    } else {
-        auto_buf json = {0};
-        buf_init(&json, 1 << 17);
-        config_target_vec found = {0};
-        discover_targets(&config->arena, &found, &json);
-        for (size_t i = 0; i < found.len && !rc; i++) {
-            rc = add_target(config, doc, find_kind(found.p[i].kind), NULL, found.p[i].url, &targets, err);
-        }
-        vec_release(&found);
-        config->discovery_json = arena_dup(&config->arena, buf_str(&json));
+    config->discovery_json = STR("{\"found\":[],\"missing\":[]}");
+    int rc = doc->targets ? decode_targets(config, doc, &targets, err) : 0;
+    /* A file that speaks only of the host leaves the application to be found. */
+    bool named = has_kind(&targets, "celery") || has_kind(&targets, "redis") || has_kind(&targets, "postgres");
+    if (!rc && !named) {
+        rc = discover(config, doc, &targets, err);
     }
     /* The host and cloche itself are always watched. */
-    if (!rc && !has_kind(&targets, "host")) {
-        rc = add_target(config, doc, find_kind(STR("host")), NULL, (struct str){0}, &targets, err);
-    }
-    if (!rc && !has_kind(&targets, "self")) {
-        rc = add_target(config, doc, find_kind(STR("self")), NULL, (struct str){0}, &targets, err);
+    static const char *const always[] = {"host", "self"};
+    for (size_t i = 0; i < COUNT(always) && !rc; i++) {
+        if (!has_kind(&targets, always[i])) {
+            rc = add_target(config, doc, find_kind(str_of(always[i])), NULL, (struct str){0}, &targets, err);
+        }
     }
     if (!rc) {
         struct config_target *v = arena_array(&config->arena, struct config_target, targets.len);
