@@ -6,8 +6,13 @@
  * 405 with Allow, never a page. document_root is never set, mg_handle_form_request never called. Security headers (CSP
  * without inline scripts, nosniff, no referrer) on every answer. gzip when the client takes it and the body is > 1 KiB.
  *
- * Limits: request line + headers 16 KiB, body 1 MiB unless the route says more (413 before reading), 10 s to send the
- * body, 256 threads, 64 streams. Threads: handlers run on civetweb's threads, several at once.
+ * DNS rebinding: while the address is a loopback one a request's Host must be an IP literal, "localhost" or the
+ * configured external host, else 403: a hostile page could otherwise point its own name at us and read everything.
+ *
+ * Limits: request line + headers 16 KiB in 64 lines and 10 s, body 1 MiB unless the route says more (413 before
+ * reading), 10 s to send the body, 10 s per 64 KiB of an answer taken, 256 connections, 64 streams.
+ * Threads: handlers run several at once on the server's own threads (pool.h: 1 MiB of stack, made when needed), because
+ * civetweb's have 100 KiB.
  */
 #pragma once
 #include "src/base/arena.h"
@@ -27,21 +32,29 @@ enum http_method {
 typedef void (*http_handler_fn)(struct http_request *request, void *ctx);
 
 struct http_server_options {
-    struct str
-        listen; /* "127.0.0.1:9900", "0.0.0.0:9900", "[::1]:9900" is refused with a text (civetweb build has no IPv6) */
-    int threads; /* 0: 256 (created as needed is not possible: their stacks are 256 KiB and untouched) */
+    /* "127.0.0.1:9900", "localhost:9900", ":9900" (all addresses); port 0: any free one. "[::1]:9900" is refused with a
+     * text (this civetweb has no IPv6). */
+    struct str listen;
+    /* 0: 256. One connection each, idle keep-alive ones too. All are created at start (civetweb 1.15 cannot later):
+     * 256 cost 4.2 MB of resident memory idle, 9.3 MB once each has served a request; 64 cost 1.1 and 2.4. */
+    int threads;
+    bool allow_remote;        /* without it an address other than loopback is refused: there is no login yet */
+    struct str external_host; /* "cloche.example.com" or a URL of it: a further Host to accept; may be empty */
 };
 
 struct http_server *http_server_new(void);
 /* Pattern: literal path, "{name}" for one segment, trailing "{rest*}" for the rest. Before start. */
 void http_route(struct http_server *server, unsigned methods, const char *pattern, http_handler_fn fn, void *ctx);
 void http_route_body_limit(struct http_server *server, const char *pattern, size_t max_bytes);
+/* Answers below this prefix may be read by pages of any origin, as Prometheus' may: CORS headers, OPTIONS. */
+void http_cors_prefix(struct http_server *server, const char *prefix);
 /* ERR_BUSY-like text when the port is in use: names the address and what to do. */
 int http_server_start(struct http_server *server, const struct http_server_options *options,
                       struct error *err) MUST_USE;
 /* Wakes streams, waits for requests at most 2 s. */
 void http_server_stop(struct http_server *server);
 void http_server_free(struct http_server *server);
+int http_server_port(const struct http_server *server); /* 0 before start */
 
 /* -- what a handler may ask; all texts live until it returns -- */
 struct arena *http_arena(struct http_request *r);
@@ -54,15 +67,21 @@ struct str http_header(struct http_request *r, const char *name);
 struct str http_body(struct http_request *r);
 struct str http_path(struct http_request *r);
 unsigned http_method_of(struct http_request *r);
-bool http_client_gone(struct http_request *r); /* peer closed: cancel the work */
+bool http_client_gone(struct http_request *r); /* peer closed or server stopping: cancel the work */
+/* False when a browser says that a page of another origin sent it: to be asked before anything is changed. */
+bool http_same_origin(struct http_request *r);
 
 /* -- answers; exactly one of respond, stream -- */
 void http_set_header(struct http_request *r, const char *name, struct str value); /* before the answer */
 void http_respond(struct http_request *r, int status, const char *content_type, struct str body);
+/* {"status":"error","errorType":type,"error":text}: Prometheus' form, which cloche's own APIs share. */
+void http_respond_error(struct http_request *r, int status, const char *type, struct str text);
 /* Precompressed body with strong ETag: 304 on If-None-Match; gzip'd bytes are inflated for clients that do not take
  * gzip. */
 void http_respond_static(struct http_request *r, const char *content_type, struct str gzip_body, const char *etag,
                          bool immutable);
-/* text/event-stream etc.: begin once, write until false (client gone, server stopping or too slow: 10 s per write). */
+/* An answer of unknown length: begin once, write until false (client gone, server stopping or too slow: 10 s per 64
+ * KiB). Ends when the handler returns. Compressed if the client takes gzip; text/event-stream is not, each write of it
+ * goes out at once, and at most 64 are open: begin then answers 503 itself and returns false. */
 bool http_stream_begin(struct http_request *r, const char *content_type);
 bool http_stream_write(struct http_request *r, struct str bytes);

@@ -1,0 +1,232 @@
+#include "web/server/request.h"
+
+#include <civetweb.h>
+#include <strings.h>
+
+static bool has_token(struct str list, const char *token)
+{
+    while (list.len > 0) {
+        struct str item = str_trim(str_split(&list, ','));
+        if (item.len == strlen(token) && strncasecmp(item.p, token, item.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* gzip is named, or "*", and not with q=0. */
+static bool accepts_gzip(struct str accept)
+{
+    while (accept.len > 0) {
+        struct str parameters = str_split(&accept, ',');
+        struct str coding = str_trim(str_split(&parameters, ';'));
+        if (!str_is(coding, "gzip") && !str_is(coding, "*")) {
+            continue;
+        }
+        parameters = str_trim(parameters);
+        bool zero = str_starts(parameters, STR("q=0"));
+        for (size_t i = 3; zero && i < parameters.len; i++) {
+            zero = parameters.p[i] == '0' || parameters.p[i] == '.';
+        }
+        return !zero;
+    }
+    return false;
+}
+
+static unsigned method_of(const char *name)
+{
+    static const struct {
+        const char *name;
+        unsigned method;
+    } methods[] = {
+        {"GET", HTTP_GET}, {"HEAD", HTTP_GET}, {"POST", HTTP_POST}, {"PUT", HTTP_PUT}, {"DELETE", HTTP_DELETE}};
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (strcmp(name, methods[i].name) == 0) {
+            return methods[i].method;
+        }
+    }
+    return 0;
+}
+
+/* What civetweb will do after the answer: it looks at the same two things. */
+static bool wants_keep_alive(struct http_request *r)
+{
+    struct str connection = http_header(r, "Connection");
+    return connection.p ? has_token(connection, "keep-alive") : strcmp(r->info->http_version, "1.1") == 0;
+}
+
+void request_init(struct http_request *r, struct http_server *server, struct mg_connection *mg)
+{
+    *r = (struct http_request){.server = server, .mg = mg, .info = mg_get_request_info(mg)};
+    arena_init(&r->arena);
+    buf_init(&r->headers, 16384);
+    r->path = str_of(r->info->request_uri);
+    r->method = method_of(r->info->request_method);
+    r->head = strcmp(r->info->request_method, "HEAD") == 0;
+    r->takes_gzip = accepts_gzip(http_header(r, "Accept-Encoding"));
+    r->body_unread = r->info->content_length > 0 || http_header(r, "Transfer-Encoding").p;
+    r->connection = connection_of(server->connections, mg, r->info);
+    /* Idle connections hold a thread each: with three quarters in use none is kept. */
+    r->keep_alive = wants_keep_alive(r) && connection_count(server->connections) <= (size_t)server->threads * 3 / 4;
+}
+
+void request_release(struct http_request *r)
+{
+    form_release(&r->form);
+    buf_release(&r->headers);
+    arena_release(&r->arena);
+}
+
+static int read_pieces(struct http_request *r, struct buf *body, size_t max_bytes, struct error *err)
+{
+    long long announced = r->info->content_length; /* -1: chunked */
+    for (;;) {
+        size_t want = announced < 0 ? HTTP_PIECE : (size_t)announced - body->len;
+        if (want == 0) {
+            return 0;
+        }
+        want = want < HTTP_PIECE ? want : HTTP_PIECE;
+        char *to = buf_reserve(body, want);
+        if (!to) {
+            error_set(err, ERR_LIMIT, "the body is larger than %zu bytes", max_bytes);
+            return 413;
+        }
+        int n = mg_read(r->mg, to, want);
+        if (n > 0) {
+            body->len += (size_t)n;
+        } else if (n == 0 && announced < 0) {
+            return body->len > max_bytes ? 413 : 0;
+        } else {
+            error_set(err, ERR_PROTOCOL, "the body ended before its announced length");
+            return 400;
+        }
+    }
+}
+
+int request_read_body(struct http_request *r, size_t max_bytes, struct error *err)
+{
+    if (!r->body_unread) {
+        return 0;
+    }
+    if (r->info->content_length > (long long)max_bytes) {
+        error_set(err, ERR_LIMIT, "a body of %lld bytes is announced, at most %zu are taken here",
+                  r->info->content_length, max_bytes);
+        return 413;
+    }
+    if (http_header(r, "Expect").p) {
+        (void)mg_write(r->mg, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+    }
+    struct buf body;
+    buf_init(&body, max_bytes + HTTP_PIECE);
+    connection_set_step(r->connection, STEP_READ, HTTP_BODY_MS);
+    int status = read_pieces(r, &body, max_bytes, err);
+    connection_set_step(r->connection, STEP_IDLE, 0);
+    if (connection_expired(r->connection)) {
+        error_set(err, ERR_TIMEOUT, "the body did not arrive within %d s", HTTP_BODY_MS / 1000);
+        status = 408;
+    } else if (status == 413) {
+        error_set(err, ERR_LIMIT, "the body is larger than %zu bytes", max_bytes);
+    }
+    if (status == 0) {
+        r->body = arena_dup(&r->arena, buf_str(&body));
+        /* Trailers of a chunked body are not read: the connection is not used again. */
+        r->body_unread = r->info->content_length < 0;
+    }
+    buf_release(&body);
+    return status;
+}
+
+int request_read_params(struct http_request *r, struct error *err)
+{
+    int rc = form_parse(str_of(r->info->query_string), &r->arena, &r->form, err);
+    struct str type = http_header(r, "Content-Type");
+    type = str_trim(str_split(&type, ';'));
+    if (rc == 0 && r->body.len && type.len == 33 &&
+        strncasecmp(type.p, "application/x-www-form-urlencoded", type.len) == 0) {
+        rc = form_parse(r->body, &r->arena, &r->form, err);
+    }
+    if (rc) {
+        error_prefix(err, "error parsing form values");
+    }
+    return rc ? 400 : 0;
+}
+
+/* What handlers may ask. */
+
+struct arena *http_arena(struct http_request *r)
+{
+    return &r->arena;
+}
+
+struct str http_path_param(struct http_request *r, const char *name)
+{
+    struct str out = {0}, raw = route_param(&r->match, str_of(name));
+    if (!raw.p || !form_decode(raw, false, &r->arena, &out)) {
+        return raw;
+    }
+    return out;
+}
+
+struct str http_param(struct http_request *r, const char *name)
+{
+    return form_get(&r->form, str_of(name));
+}
+
+size_t http_params(struct http_request *r, const char *name, const struct str **out)
+{
+    struct str *values = arena_alloc(&r->arena, (r->form.pairs.len + 1) * sizeof(*values));
+    size_t n = 0;
+    vec_each (const struct form_pair *, pair, &r->form.pairs) {
+        if (str_is(pair->name, name)) {
+            values[n++] = pair->value;
+        }
+    }
+    *out = values;
+    return n;
+}
+
+struct str http_header(struct http_request *r, const char *name)
+{
+    for (int i = 0; i < r->info->num_headers; i++) {
+        if (strcasecmp(r->info->http_headers[i].name, name) == 0) {
+            return str_of(r->info->http_headers[i].value);
+        }
+    }
+    return (struct str){0};
+}
+
+struct str http_body(struct http_request *r)
+{
+    return r->body;
+}
+
+struct str http_path(struct http_request *r)
+{
+    return r->path;
+}
+
+unsigned http_method_of(struct http_request *r)
+{
+    return r->method;
+}
+
+bool http_client_gone(struct http_request *r)
+{
+    return r->failed || r->server->stopping || connection_peer_gone(r->connection);
+}
+
+bool http_same_origin(struct http_request *r)
+{
+    struct str site = http_header(r, "Sec-Fetch-Site");
+    if (site.p) {
+        return str_is(site, "same-origin") || str_is(site, "none");
+    }
+    struct str origin = http_header(r, "Origin");
+    if (!origin.p) {
+        return true; /* no browser */
+    }
+    ptrdiff_t scheme = str_find(origin, STR("://"));
+    struct str host = http_header(r, "Host");
+    origin = scheme < 0 ? origin : str_slice(origin, (size_t)scheme + 3, origin.len);
+    return origin.len == host.len && strncasecmp(origin.p, host.p, host.len) == 0;
+}

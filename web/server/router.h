@@ -1,0 +1,46 @@
+/*
+ * Which handler a path and method belong to.
+ *
+ * Patterns: literal segments, "{name}" for one segment, trailing "{rest*}" for one or more. The match with the most
+ * literal segments wins, whatever the order of registration. Pure; read-only once the server has started.
+ */
+#pragma once
+#include "src/base/vec.h"
+#include "web/server/server.h"
+
+#define ROUTE_SEGMENTS_MAX 12
+
+struct route {
+    unsigned methods;
+    const char *pattern;
+    struct str segments[ROUTE_SEGMENTS_MAX]; /* of the pattern, borrowed from it */
+    size_t count;
+    bool rest; /* last segment is {rest*} */
+    http_handler_fn fn;
+    void *ctx;
+};
+struct router {
+    vec(struct route) routes;
+    vec(struct {
+        const char *pattern;
+        size_t max_bytes;
+    }) body_limits;
+};
+
+struct route_match {
+    const struct route *route;               /* NULL: no such path, or wrong method */
+    unsigned allowed;                        /* methods of every route of this path; 0: no such path */
+    struct str segments[ROUTE_SEGMENTS_MAX]; /* of the path, still encoded; the last takes the rest */
+    size_t count;
+};
+
+void router_release(struct router *router);
+void router_add(struct router *router, unsigned methods, const char *pattern, http_handler_fn fn, void *ctx);
+void router_body_limit(struct router *router, const char *pattern, size_t max_bytes);
+/* path: raw, beginning with '/'. */
+void router_match(const struct router *router, struct str path, unsigned method, struct route_match *out);
+/* Encoded text of a parameter; p == NULL if the pattern has none of that name. */
+struct str route_param(const struct route_match *match, struct str name);
+size_t router_body_max(const struct router *router, const struct route *route, size_t otherwise);
+/* "GET, HEAD, OPTIONS" */
+void route_methods_print(unsigned methods, struct buf *out);
