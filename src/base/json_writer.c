@@ -161,7 +161,7 @@ void json_bool(struct json_writer *w, bool value)
     buf_add(w->out, value ? STR("true") : STR("false"));
 }
 
-void json_null(struct json_writer *w)
+void json_nil(struct json_writer *w)
 {
     separate(w);
     buf_add(w->out, STR("null"));
@@ -170,7 +170,7 @@ void json_null(struct json_writer *w)
 void json_double(struct json_writer *w, double value)
 {
     if (!isfinite(value)) {
-        json_null(w);
+        json_nil(w);
         return;
     }
     char number[NUMBER_MAX];

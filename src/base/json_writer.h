@@ -22,7 +22,7 @@ void json_key(struct json_writer *w, struct str key);
 void json_str(struct json_writer *w, struct str value);
 void json_int(struct json_writer *w, int64_t value);
 void json_bool(struct json_writer *w, bool value);
-void json_null(struct json_writer *w);
+void json_nil(struct json_writer *w); /* null; jansson has the other name */
 /* A JSON number; NaN and infinities become null. */
 void json_double(struct json_writer *w, double value);
 /* A string holding the value as Prometheus prints it: "1.5", "NaN", "+Inf". */

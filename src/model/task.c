@@ -332,7 +332,7 @@ static void write_text(struct json_writer *w, struct str key, struct str text)
     if (text.len) {
         json_str(w, text);
     } else {
-        json_null(w);
+        json_nil(w);
     }
 }
 
@@ -342,7 +342,7 @@ static void write_time(struct json_writer *w, struct str key, int64_t ms)
     if (ms) {
         json_seconds(w, ms);
     } else {
-        json_null(w);
+        json_nil(w);
     }
 }
 
@@ -411,7 +411,7 @@ void task_to_json(const struct task *task, bool full, struct json_writer *w)
     if (task->retries >= 0) {
         json_int(w, task->retries);
     } else {
-        json_null(w);
+        json_nil(w);
     }
     json_field(w, "runtime", json_double, task->runtime);
     json_field(w, "clock", json_int, task->clock);

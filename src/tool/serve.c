@@ -122,7 +122,7 @@ static void publish_config(struct daemon *d)
     if (d->config->file.len && !d->demo) {
         json_str(&w, d->config->file);
     } else {
-        json_null(&w);
+        json_nil(&w);
     }
     /* discovery_json is {"found":…,"missing":…}: its members become ours. */
     struct str found = d->config->discovery_json;
@@ -133,7 +133,7 @@ static void publish_config(struct daemon *d)
     if (d->demo) {
         json_str(&w, str_of(demo_sink_url(d->demo)));
     } else {
-        json_null(&w);
+        json_nil(&w);
     }
     json_key(&w, STR("notes"));
     json_begin_array(&w);
