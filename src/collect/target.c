@@ -1,10 +1,9 @@
-#include "src/collect/target_internal.h"
-
 #include "src/base/clock.h"
 #include "src/base/counter.h"
 #include "src/base/log.h"
 #include "src/base/url.h"
 #include "src/collect/stale.h"
+#include "src/collect/target_internal.h"
 
 #include <stdint.h>
 #include <unistd.h>
@@ -238,7 +237,7 @@ struct target *target_new(const struct target_env *env, const struct collector *
     arena_init(&target->arena);
     arena_init(&target->scrapes[0].arena);
     arena_init(&target->scrapes[1].arena);
-    buf_init(&target->hint, 1024);
+    buf_init(&target->hint, 8192);
     target->config = dup_config(&target->arena, config);
     target->job = target->config.job.len ? target->config.job : str_of(collector->name);
     target->instance = default_instance(&target->arena, target->config.url);
@@ -446,7 +445,8 @@ void target_done(struct target *target, uint64_t ticket, const struct error *fai
     }
     struct error over = {0};
     if (batch->samples.len > TARGET_SAMPLES_MAX) {
-        error_set(&over, ERR_LIMIT, "%zu samples in one collection, at most %d are taken: watch fewer databases or keys",
+        error_set(&over, ERR_LIMIT,
+                  "%zu samples in one collection, at most %d are taken: watch fewer databases or keys",
                   batch->samples.len, TARGET_SAMPLES_MAX);
         vec_clear(&batch->samples);
         failure = &over;
@@ -479,8 +479,7 @@ void target_start(struct target *target, int64_t first_delay_ms)
     } else if (target->start_error.code == 0) {
         error_set(&target->start_error, ERR_CONFIG, "the collector could not start");
     }
-    target->tick =
-        loop_timer_start(target->env.loop, first_delay_ms, target->config.interval_ms, on_tick, target);
+    target->tick = loop_timer_start(target->env.loop, first_delay_ms, target->config.interval_ms, on_tick, target);
     changed(target);
 }
 
@@ -491,8 +490,7 @@ static void end_series(struct target *target)
     arena_clear(&scrape->arena);
     batch_init(&scrape->batch, &scrape->arena, target->group, clock_wall_ms(), target->common);
     stale_append(&scrape->batch, &target->scrapes[1 - target->current].batch);
-    if (scrape->batch.samples.len &&
-        target->env.sink->append(target->env.sink->ctx, &scrape->batch) != 0) {
+    if (scrape->batch.samples.len && target->env.sink->append(target->env.sink->ctx, &scrape->batch) != 0) {
         self_add(SELF_SAMPLES_REJECTED, (int64_t)scrape->batch.samples.len);
     }
 }
@@ -585,9 +583,9 @@ void target_json(const struct target *target, struct json_writer *w)
 {
     struct arena arena;
     arena_init(&arena);
-    struct str url = target->config.url.len ? url_redact(target->config.url, &arena)
-                                            : arena_printf(&arena, "%s://" STR_FMT, target->collector->name,
-                                                           STR_ARG(target->instance));
+    struct str url = target->config.url.len
+                         ? url_redact(target->config.url, &arena)
+                         : arena_printf(&arena, "%s://" STR_FMT, target->collector->name, STR_ARG(target->instance));
     json_begin_object(w);
     json_key(w, STR("discoveredLabels"));
     json_begin_object(w);

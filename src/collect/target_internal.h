@@ -35,7 +35,8 @@ bool target_config_same(const struct target *target, const struct config_target 
 /* One element of activeTargets of the board's "targets". */
 void target_json(const struct target *target, struct json_writer *w);
 
-/* Stores `name` with the value of `up` beside it in every batch ("redis_up"); both texts live as long as the process. */
+/* Stores `name` with the value of `up` beside it in every batch ("redis_up"); both texts live as long as the process.
+ */
 void target_set_up_metric(struct target *target, const char *name, const char *help);
 /* What a person could do or should know, shown on the targets page; empty removes it. Kept until changed. */
 void target_set_hint(struct target *target, struct str hint);

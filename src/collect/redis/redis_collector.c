@@ -34,9 +34,9 @@ struct redis_state {
     struct target *target;
     struct redis_conn *conn;
     struct reconnect reconnect;
-    struct error reason;  /* why the connection is down */
-    uint64_t waiting;     /* ticket that waits for the connection; 0: none */
-    uint32_t refused;     /* bit per command: the server does not let us */
+    struct error reason; /* why the connection is down */
+    uint64_t waiting;    /* ticket that waits for the connection; 0: none */
+    uint32_t refused;    /* bit per command: the server does not let us */
     size_t outstanding;
     struct call calls[COMMAND_MAX];
     struct redis_info info;

@@ -219,8 +219,8 @@ static const struct keyspace_metric {
     {TEXT("expires"), TEXT("redis_db_keys_expiring"), TEXT("Keys that will expire, by database."), 1},
     {TEXT("avg_ttl"), TEXT("redis_db_avg_ttl_seconds"), TEXT("Average time to live, by database."), 1e3},
     {TEXT("cached_keys"), TEXT("redis_db_keys_cached"), TEXT("Cached keys (KeyDB), by database."), 1},
-    {TEXT("subexpiry"), TEXT("redis_db_keys_with_expiring_items"), TEXT("Keys with items that will expire, by database."),
-     1},
+    {TEXT("subexpiry"), TEXT("redis_db_keys_with_expiring_items"),
+     TEXT("Keys with items that will expire, by database."), 1},
     {TEXT("keys_with_volatile_items"), TEXT("redis_db_keys_with_expiring_items"),
      TEXT("Keys with items that will expire, by database."), 1},
 };
@@ -268,7 +268,10 @@ struct text_field {
     struct str name;
     size_t offset;
 };
-#define TEXT_FIELD(name, member) {TEXT(name), offsetof(struct pass, member)}
+#define TEXT_FIELD(name, member)                                                                                       \
+    {                                                                                                                  \
+        TEXT(name), offsetof(struct pass, member)                                                                      \
+    }
 static const struct text_field text_fields[] = {
     TEXT_FIELD("redis_version", version),
     TEXT_FIELD("valkey_version", valkey),
@@ -303,17 +306,23 @@ static void remember_text(struct pass *pass, struct str field, struct str text)
 static void add_instance_info(struct pass *pass)
 {
     const struct label labels[] = {
-        {STR("maxmemory_policy"), pass->policy}, {STR("os"), pass->os},
-        {STR("process_id"), pass->process_id},   {STR("redis_build_id"), pass->build_id},
-        {STR("redis_mode"), pass->mode},         {STR("redis_version"), pass->version},
-        {STR("role"), pass->role},               {STR("run_id"), pass->run_id},
-        {STR("tcp_port"), pass->port},           {STR("master_replid"), pass->replid},
+        {STR("maxmemory_policy"), pass->policy},
+        {STR("os"), pass->os},
+        {STR("process_id"), pass->process_id},
+        {STR("redis_build_id"), pass->build_id},
+        {STR("redis_mode"), pass->mode},
+        {STR("redis_version"), pass->version},
+        {STR("role"), pass->role},
+        {STR("run_id"), pass->run_id},
+        {STR("tcp_port"), pass->port},
+        {STR("master_replid"), pass->replid},
         {STR("valkey_version"), pass->valkey},
     };
     if (!pass->version.p) {
         return;
     }
-    batch_family(pass->batch, STR("redis_instance_info"), METRIC_GAUGE, STR("What the server says of itself; always 1."));
+    batch_family(pass->batch, STR("redis_instance_info"), METRIC_GAUGE,
+                 STR("What the server says of itself; always 1."));
     batch_add(pass->batch, STR("redis_instance_info"), labels, sizeof(labels) / sizeof(labels[0]), 1);
 }
 
@@ -328,7 +337,8 @@ static void add_start_time(struct pass *pass)
     if (moved > 2 || moved < -2) {
         pass->info->start_time = start;
     }
-    batch_family(pass->batch, STR("redis_start_time_seconds"), METRIC_GAUGE, STR("When the server started, Unix time."));
+    batch_family(pass->batch, STR("redis_start_time_seconds"), METRIC_GAUGE,
+                 STR("When the server started, Unix time."));
     batch_add(pass->batch, STR("redis_start_time_seconds"), NULL, 0, pass->info->start_time);
 }
 
