@@ -1,0 +1,43 @@
+#include "web/api/api.h"
+
+#include "web/api/endpoints.h"
+
+/* Series, labels and queries may come with very long selectors: multi-value variables of dashboards. */
+#define FORM_MAX (8u << 20)
+
+static const struct {
+    unsigned methods;
+    const char *pattern;
+    http_handler_fn fn;
+} routes[] = {
+    {HTTP_GET | HTTP_POST, "/api/v1/query", api_query},
+    {HTTP_GET | HTTP_POST, "/api/v1/query_range", api_query_range},
+    {HTTP_GET | HTTP_POST, "/api/v1/query_exemplars", api_query_exemplars},
+    {HTTP_GET | HTTP_POST, "/api/v1/series", api_series},
+    {HTTP_GET | HTTP_POST, "/api/v1/labels", api_labels},
+    {HTTP_GET, "/api/v1/label/{name}/values", api_label_values},
+    {HTTP_GET, "/api/v1/metadata", api_metadata},
+    {HTTP_GET, "/api/v1/targets", api_targets},
+    {HTTP_GET, "/api/v1/rules", api_rules},
+    {HTTP_GET, "/api/v1/alerts", api_alerts},
+    {HTTP_GET, "/api/v1/status/buildinfo", api_buildinfo},
+    {HTTP_GET, "/api/v1/status/runtimeinfo", api_runtimeinfo},
+    {HTTP_GET, "/api/v1/status/config", api_config},
+    {HTTP_GET, "/api/v1/status/flags", api_flags},
+    {HTTP_GET, "/api/v1/status/tsdb", api_tsdb},
+    {HTTP_GET, "/-/healthy", health_healthy},
+    {HTTP_GET, "/-/ready", health_ready},
+    {HTTP_POST | HTTP_PUT, "/-/reload", health_reload},
+    {HTTP_GET, "/metrics", metrics_page},
+};
+
+void api_register(struct http_server *server, struct api_context *context)
+{
+    http_cors_prefix(server, "/api/v1/");
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        http_route(server, routes[i].methods, routes[i].pattern, routes[i].fn, context);
+        if (routes[i].methods & HTTP_POST) {
+            http_route_body_limit(server, routes[i].pattern, FORM_MAX);
+        }
+    }
+}

@@ -1,0 +1,22 @@
+/*
+ * Running PromQL for a request: at most 20 at once (as Prometheus), a deadline, and an end when the client has gone.
+ *
+ * Threads: any web thread; the gate is one for the process.
+ */
+#pragma once
+#include "web/api/prom.h"
+
+struct run_options {
+    int64_t timeout_ms, lookback_ms;
+};
+
+/* Parameters timeout and lookback_delta. False: refused with 400. */
+bool run_options_read(struct http_request *r, const struct api_context *api, struct run_options *out) MUST_USE;
+/* Parameter query, parsed into the request's arena: expr_release(). False: refused with 400. */
+bool run_parse(struct http_request *r, struct expr **out) MUST_USE;
+/* step_ms 0: an instant query at end_ms. ERR_TIMEOUT also when no place became free in time. */
+int run_query(struct http_request *r, const struct api_context *api, const struct expr *expr,
+              const struct run_options *options, int64_t start_ms, int64_t end_ms, int64_t step_ms,
+              struct query_result *out, struct error *err) MUST_USE;
+/* Answers with the result, cut to `limit` series (0: all), streaming. */
+void run_answer(struct http_request *r, struct query_result *result, uint64_t limit);
