@@ -180,8 +180,8 @@ static void on_connect_timer(void *ctx)
 {
     loop_assert();
     struct redis_conn *c = ctx;
-    go_down_text(c, ERR_TIMEOUT, "was not ready within %.3g s (%s)", (double)c->connect_timeout_ms / 1000,
-                 c->stream && c->sent.first ? "it accepts connections but does not answer" : "no connection");
+    go_down_text(c, ERR_TIMEOUT, "was not ready within %.3g s: waited for %s", (double)c->connect_timeout_ms / 1000,
+                 stream_waits_for(c->stream));
 }
 
 static void arm_timer(struct redis_conn *c, int64_t at_ms) LOOP_ONLY;

@@ -85,6 +85,17 @@ void stream_close(struct stream *s)
     }
 }
 
+const char *stream_waits_for(const struct stream *s)
+{
+    if (s->open) {
+        return "an answer (it accepts connections but does not answer)";
+    }
+    if (s->tls) {
+        return "the TLS handshake (does this port speak TLS?)";
+    }
+    return s->socket ? "the connection (do packets get there?)" : "the address of the host name";
+}
+
 /* The last callback. The owner still has to call stream_close(), often from within. */
 static void end(struct stream *s, const struct error *reason) LOOP_ONLY;
 static void end(struct stream *s, const struct error *reason)

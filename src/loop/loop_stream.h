@@ -30,6 +30,8 @@ struct stream_callbacks {
 struct stream;
 struct stream *stream_open(struct loop *loop, const struct stream_options *options,
                            const struct stream_callbacks *callbacks, void *ctx) LOOP_ONLY;
+/* For a time-out's text: what has not come yet. */
+const char *stream_waits_for(const struct stream *stream);
 void stream_close(struct stream *stream) LOOP_ONLY; /* NULL is fine */
 /* Copied and queued, sent from the loop; false: not open, or the queue is full, and nothing was taken. */
 bool stream_write(struct stream *stream, struct str bytes) LOOP_ONLY;
