@@ -63,6 +63,8 @@ bool writer_has_room(struct writer *writer, size_t bytes);
 /* Until every job pushed before is done. 0, ERR_TIMEOUT, or the failure's code when commits are failing. Not from the
  * writer thread. */
 int writer_sync(struct writer *writer, int timeout_ms) MUST_USE;
+/* Makes every part's tick due now: for tests and admin calls. */
+void writer_request_tick(struct writer *writer);
 /* false: the last commit of some environment failed; *failure says why. */
 bool writer_is_healthy(struct writer *writer, struct error *failure);
 size_t writer_queue_bytes(struct writer *writer);

@@ -1,0 +1,199 @@
+#include "storage/env.h"
+
+#include "src/base/mem.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+#define FORMAT_KEY  "format"
+#define MIN_MAP     ((size_t)64 << 20)
+#define DEFAULT_MAP ((size_t)64 << 30)
+
+int env_code(int mdb_rc)
+{
+    switch (mdb_rc) {
+    case MDB_SUCCESS:
+        return 0;
+    case MDB_NOTFOUND:
+        return ERR_NOT_FOUND;
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+        return ERR_CORRUPT;
+    case MDB_VERSION_MISMATCH:
+        return ERR_VERSION;
+    /* LMDB reports a short write, which is how a full disk looks, as EIO; reads are page faults and never EIO. */
+    case MDB_MAP_FULL:
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+    case EIO:
+        return ERR_FULL;
+    case MDB_READERS_FULL:
+    case MDB_TXN_FULL:
+    case MDB_DBS_FULL:
+    case MDB_BAD_VALSIZE:
+        return ERR_LIMIT;
+    case MDB_PANIC:
+        return -EIO;
+    default:
+        return mdb_rc > 0 ? -mdb_rc : -EINVAL;
+    }
+}
+
+bool env_code_is_transient(int code)
+{
+    return code == ERR_FULL || code == -EIO || code == -ENOMEM || code == -EAGAIN;
+}
+
+static int open_error(struct error *err, int rc, const char *path)
+{
+    int code = env_code(rc);
+    if (rc == EACCES || rc == EPERM || rc == EROFS) {
+        return error_set(err, code, "%s is not writable: give cloche's user the right, or choose another --data", path);
+    }
+    if (code == ERR_CORRUPT || code == ERR_VERSION) {
+        return error_set(err, code, "%s/data.mdb is not a database of this kind: restore it or move it away", path);
+    }
+    if (code == ERR_FULL) {
+        return error_set(err, code, "%s: no space left (%s): free some and start again", path, mdb_strerror(rc));
+    }
+    return error_set(err, code, "%s cannot be opened: %s", path, mdb_strerror(rc));
+}
+
+static int make_folder(const char *path, struct error *err)
+{
+    if (mkdir(path, 0700) == 0 || errno == EEXIST) {
+        return 0;
+    }
+    int rc = errno;
+    return open_error(err, rc, path);
+}
+
+/* One try with one map size. LMDB wants a fresh handle after a failed open. */
+static int try_open(MDB_env **out, const char *path, unsigned flags, size_t map_bytes)
+{
+    MDB_env *mdb = NULL;
+    int rc = mdb_env_create(&mdb);
+    if (rc) {
+        return rc;
+    }
+    rc = mdb_env_set_maxdbs(mdb, ENV_DBI_MAX + 1);
+    rc = rc ? rc : mdb_env_set_maxreaders(mdb, ENV_READERS);
+    rc = rc ? rc : mdb_env_set_mapsize(mdb, map_bytes);
+    rc = rc ? rc : mdb_env_open(mdb, path, flags, 0600);
+    if (rc) {
+        mdb_env_close(mdb);
+        return rc;
+    }
+    *out = mdb;
+    return 0;
+}
+
+static int check_version(struct env *env, MDB_txn *txn, const char *path, struct error *err)
+{
+    MDB_val key = env_val(FORMAT_KEY, strlen(FORMAT_KEY)), val;
+    int rc = mdb_get(txn, env->meta, &key, &val);
+    uint8_t bytes[4];
+    if (rc == MDB_NOTFOUND) {
+        env_put_be(bytes, env->spec->version, sizeof(bytes));
+        val = env_val(bytes, sizeof(bytes));
+        rc = mdb_put(txn, env->meta, &key, &val, 0);
+        return rc ? open_error(err, rc, path) : 0;
+    }
+    if (rc) {
+        return open_error(err, rc, path);
+    }
+    if (val.mv_size != sizeof(bytes)) {
+        return error_set(err, ERR_CORRUPT, "%s: its format record is damaged: restore it or move it away", path);
+    }
+    uint32_t version = (uint32_t)env_get_be(val.mv_data, sizeof(bytes));
+    if (version > env->spec->version) {
+        return error_set(err, ERR_VERSION,
+                         "%s was written by a newer cloche (format %u, this one knows %u): install that version, or "
+                         "choose another --data",
+                         path, version, env->spec->version);
+    }
+    return 0;
+}
+
+/* The version is judged before any other database is touched. */
+static int open_databases(struct env *env, const char *path, struct error *err)
+{
+    MDB_txn *txn = NULL;
+    int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
+    if (rc) {
+        return open_error(err, rc, path);
+    }
+    rc = mdb_dbi_open(txn, "meta", MDB_CREATE, &env->meta);
+    if (rc) {
+        mdb_txn_abort(txn);
+        return open_error(err, rc, path);
+    }
+    int code = check_version(env, txn, path, err);
+    for (size_t i = 0; code == 0 && i < env->spec->dbi_count; i++) {
+        rc = mdb_dbi_open(txn, env->spec->dbis[i].name, env->spec->dbis[i].flags | MDB_CREATE, &env->dbi[i]);
+        code = rc ? open_error(err, rc, path) : 0;
+    }
+    if (code) {
+        mdb_txn_abort(txn);
+        return code;
+    }
+    rc = mdb_txn_commit(txn);
+    return rc ? open_error(err, rc, path) : 0;
+}
+
+int env_open(struct env *env, const struct env_spec *spec, const char *dir, size_t map_bytes, bool sync_always,
+             struct error *err)
+{
+    *env = (struct env){.spec = spec};
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof(path), "%s/%s", dir, spec->folder) >= (int)sizeof(path)) {
+        return error_set(err, -ENAMETOOLONG, "the data directory's name is too long");
+    }
+    int rc = make_folder(path, err);
+    if (rc) {
+        return rc;
+    }
+    unsigned flags = MDB_NOTLS | (sync_always ? 0 : MDB_NOMETASYNC) | (spec->read_ahead ? 0 : MDB_NORDAHEAD);
+    size_t size = map_bytes ? map_bytes : DEFAULT_MAP;
+    rc = try_open(&env->mdb, path, flags, size);
+    while (rc == ENOMEM && size / 2 >= MIN_MAP) {
+        size /= 2; /* ulimit -v, or a kernel without overcommitted address space */
+        rc = try_open(&env->mdb, path, flags, size);
+    }
+    if (rc) {
+        return open_error(err, rc, path);
+    }
+    int dead = 0;
+    (void)mdb_reader_check(env->mdb, &dead); /* slots of killed processes would pin pages for ever */
+    rc = open_databases(env, path, err);
+    if (rc) {
+        env_close(env);
+    }
+    return rc;
+}
+
+void env_close(struct env *env)
+{
+    if (env->mdb) {
+        mdb_env_close(env->mdb);
+        env->mdb = NULL;
+    }
+}
+
+uint64_t env_disk_bytes(const struct env *env)
+{
+    mdb_filehandle_t fd;
+    struct stat st;
+    if (!env->mdb || mdb_env_get_fd(env->mdb, &fd) || fstat(fd, &st)) {
+        return 0;
+    }
+    return (uint64_t)st.st_blocks * 512;
+}
+
+int env_read(const struct env *env, MDB_txn **out)
+{
+    return env_code(mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, out));
+}

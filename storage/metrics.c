@@ -1,0 +1,126 @@
+/* The metrics part: its life, and what store.h says of samples. */
+#include "storage/metrics.h"
+
+#include "src/base/mem.h"
+
+#define TICK_MS     60000
+#define WAL_TICK_MS 60000
+
+const struct env_spec metrics_env_spec = {
+    .folder = "metrics",
+    .version = 1,
+    .dbi_count = 4,
+    .dbis = {[DBI_SERIES] = {"series", 0},
+             [DBI_BLOCKS] = {"blocks", 0},
+             [DBI_FLUSHED] = {"flushed", 0},
+             [DBI_FAMILIES] = {"families", 0}},
+};
+
+/* A writer must not starve while many readers come and go. */
+static void init_lock(pthread_rwlock_t *lock)
+{
+    pthread_rwlockattr_t attr;
+    pthread_rwlockattr_init(&attr);
+    pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+    pthread_rwlock_init(lock, &attr);
+    pthread_rwlockattr_destroy(&attr);
+}
+
+static struct metrics *metrics_new(struct store *store)
+{
+    struct metrics *m = mem_zalloc(sizeof(*m));
+    m->store = store;
+    m->index = index_new();
+    m->families = families_new();
+    m->newest_ms = INT64_MIN;
+    m->disk_oldest_ms = INT64_MAX;
+    m->disk_newest_ms = INT64_MIN;
+    m->snapshots_tail = &m->snapshots;
+    init_lock(&m->lock);
+    pthread_mutex_init(&m->append_lock, NULL);
+    pthread_mutex_init(&m->snapshot_lock, NULL);
+    pthread_mutex_init(&m->upkeep_lock, NULL);
+    pthread_mutex_init(&m->flush_lock, NULL);
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&m->upkeep_wake, &attr);
+    pthread_condattr_destroy(&attr);
+    return m;
+}
+
+int metrics_part_open(struct store *store, struct writer_part *metrics, struct writer_part *wal, struct error *err)
+{
+    struct metrics *m = store->metrics = metrics_new(store);
+    int rc = metrics_load(m, err);
+    m->blocks_deleted = true; /* the first round sweeps series whose data had gone before */
+    metrics->ctx = m;
+    metrics->apply = metrics_apply;
+    metrics->committed = metrics_committed;
+    metrics->tick = metrics_tick;
+    metrics->tick_ms = TICK_MS;
+    wal->ctx = m;
+    wal->apply = wal_apply;
+    wal->tick = wal_tick;
+    wal->tick_ms = WAL_TICK_MS;
+    return rc;
+}
+
+int metrics_apply(void *ctx, MDB_txn *txn, struct writer_job **jobs, size_t n)
+{
+    struct metrics *m = ctx;
+    return kv_apply(&m->store->envs[ENV_METRICS], txn, jobs, n);
+}
+
+static void free_windows(struct metrics *m)
+{
+    for (struct window *it = m->windows, *next; it; it = next) {
+        next = it->next;
+        for (struct span *span = it->spans, *after; span; span = after) {
+            after = span->next_in_window;
+            span_free(span);
+        }
+        mem_free(it);
+    }
+    m->windows = NULL;
+}
+
+void metrics_part_close(struct store *store)
+{
+    struct metrics *m = store->metrics;
+    if (!m) {
+        return;
+    }
+    free_windows(m);
+    for (struct retired *it = m->retired, *next; it; it = next) {
+        next = it->next;
+        index_dispose(m->index, it->series);
+        mem_free(it);
+    }
+    groups_forget(m);
+    index_free(m->index);
+    families_free(m->families);
+    vec_release(&m->cohort_slots);
+    pthread_rwlock_destroy(&m->lock);
+    pthread_mutex_destroy(&m->append_lock);
+    pthread_mutex_destroy(&m->snapshot_lock);
+    pthread_mutex_destroy(&m->upkeep_lock);
+    pthread_mutex_destroy(&m->flush_lock);
+    pthread_cond_destroy(&m->upkeep_wake);
+    mem_free(m);
+    store->metrics = NULL;
+}
+
+void metrics_status(struct metrics *m, struct store_status *out)
+{
+    pthread_rwlock_rdlock(&m->lock);
+    out->series = index_count(m->index);
+    out->samples_in_head = m->samples_in_head;
+    int64_t oldest_ms = m->disk_oldest_ms;
+    for (const struct window *it = m->windows; it; it = it->next) {
+        oldest_ms = it->min_ms < oldest_ms ? it->min_ms : oldest_ms;
+    }
+    out->oldest_ms = oldest_ms == INT64_MAX ? 0 : oldest_ms;
+    out->newest_ms = m->newest_ms == INT64_MIN ? 0 : m->newest_ms;
+    pthread_rwlock_unlock(&m->lock);
+}

@@ -1,0 +1,122 @@
+/*
+ * The inside of the metrics part: what append.c, load.c, flush.c, retain.c, family.c and read.c share.
+ *
+ * Order of locks: append_lock, lock, snapshot_lock.
+ *   append_lock    held by whoever changes the head or the index: appenders, freezing, sweeping. Holding it alone, one
+ *                  may read everything under `lock`.
+ *   lock           for writing: the moments in which head and index change; for reading: readers. Never held across
+ *                  disk access other than page faults of the reader's own map.
+ *   snapshot_lock  the list of open snapshots.
+ *
+ * Sample's way: store_append() finds or makes the series, puts the samples into the open window and queues a WAL
+ * record. The upkeep thread (flush.c) freezes windows whose time has passed, writes their blocks through the writer
+ * thread, and after the commit lets go of their memory and of the WAL records that are needed no more.
+ */
+#pragma once
+#include "storage/head.h"
+#include "storage/kv.h"
+#include "storage/store_internal.h"
+
+#include <pthread.h>
+
+/* Databases of the metrics environment, in the order of metrics_env_spec. */
+enum { DBI_SERIES, DBI_BLOCKS, DBI_FLUSHED, DBI_FAMILIES };
+enum { DBI_WAL };
+
+#define FUTURE_MS     ((int64_t)3600 * 1000)    /* samples further ahead of the clock are refused */
+#define FLUSH_WAIT_MS ((int64_t)10 * 60 * 1000) /* a window stays open so long after its end */
+#define LATE_IDLE_MS  ((int64_t)60 * 1000)      /* a late window is flushed when nothing came for so long */
+#define GROUPS_MAX    10000                     /* scrape groups whose series order is remembered */
+
+struct snapshot;
+struct group;    /* append.c */
+struct families; /* family.c */
+
+/* Removed from the index; freed when no snapshot is open that may hold it. */
+struct retired {
+    struct retired *next;
+    struct series *series;
+    uint64_t tag;
+};
+
+/* Counters that survive a restart: key "counters" of the metrics environment's meta database. */
+struct counters {
+    uint64_t next_id, next_block, wal_seq;
+    uint32_t next_cohort;
+};
+
+struct metrics {
+    struct store *store;
+    pthread_mutex_t append_lock;
+    pthread_rwlock_t lock;
+    struct index *index;
+    struct group *groups;
+    struct families *families;
+    struct window *windows;
+    struct retired *retired;
+    vec(uint8_t) cohort_slots; /* by cohort: slots given out */
+    struct counters counters;
+    uint32_t seq;
+    uint64_t samples_in_head;
+    int64_t newest_ms;                      /* of all samples ever seen; INT64_MIN: none */
+    int64_t disk_oldest_ms, disk_newest_ms; /* windows with blocks; INT64_MAX, INT64_MIN: none */
+    uint64_t wal_keep_from;                 /* records below are not needed; atomic */
+    int64_t tick_oldest_ms;                 /* writer thread: what disk_oldest_ms becomes with the commit */
+    bool tick_deleted;
+
+    pthread_mutex_t snapshot_lock;
+    struct snapshot *snapshots, **snapshots_tail; /* ascending numbers */
+    uint64_t next_snapshot;
+
+    pthread_t upkeep;
+    pthread_mutex_t upkeep_lock;
+    pthread_cond_t upkeep_wake;
+    bool upkeep_started, upkeep_stop, blocks_deleted;
+    pthread_mutex_t flush_lock; /* one flush at a time: upkeep and metrics_flush_all() */
+};
+
+/* metrics.c */
+int metrics_apply(void *ctx, MDB_txn *txn, struct writer_job **jobs, size_t n);
+void metrics_status(struct metrics *m, struct store_status *out); /* its own fields */
+
+/* append.c: the caller holds append_lock. */
+void groups_forget(struct metrics *m); /* before series are freed */
+/* The caller holds lock for writing, too. The window written to is the first of m->windows afterwards. */
+void head_insert(struct metrics *m, struct series *series, int64_t t_ms, double v, uint64_t wal_seq, uint32_t safe_seq);
+
+/* load.c */
+#define COUNTERS_SIZE 28
+#define COUNTERS_KEY  STR("counters")
+int metrics_load(struct metrics *m, struct error *err) MUST_USE;
+void counters_encode(const struct counters *counters, uint8_t out[COUNTERS_SIZE]);
+void series_encode(const struct series *series, struct buf *out);
+
+/* flush.c */
+int upkeep_start(struct metrics *m, struct error *err) MUST_USE;
+void upkeep_ask_stop(struct metrics *m);
+void upkeep_join(struct metrics *m);
+/* One round of what the upkeep thread does; all: freeze every window, whatever the time. Tests and admin calls. */
+int metrics_flush(struct metrics *m, bool all) MUST_USE;
+void metrics_release_retired(struct metrics *m); /* what no snapshot needs any more */
+
+/* retain.c */
+int metrics_tick(void *ctx, MDB_txn *txn, int64_t now_ms);
+void metrics_committed(void *ctx, struct writer_job **jobs, size_t n);
+void metrics_sweep(struct metrics *m); /* series without data leave */
+
+/* wal_part.c */
+int wal_push(struct metrics *m, uint64_t seq, struct str record, store_done_fn done, void *ctx) MUST_USE;
+int wal_apply(void *ctx, MDB_txn *txn, struct writer_job **jobs, size_t n);
+int wal_tick(void *ctx, MDB_txn *txn, int64_t now_ms);
+
+/* family.c */
+struct families *families_new(void);
+void families_free(struct families *families);
+int families_load(struct metrics *m, MDB_txn *txn) MUST_USE;
+/* append_lock is held. Takes what is new or changed; queues it for the disk. */
+void families_update(struct metrics *m, const struct metric_family *v, size_t n);
+
+/* read.c */
+uint32_t snapshots_safe_seq(struct metrics *m); /* appends up to it are visible to every open snapshot */
+uint64_t snapshots_oldest(struct metrics *m);   /* number; UINT64_MAX: none is open */
+uint64_t snapshots_tag(struct metrics *m);      /* numbers from now on are not lower */

@@ -1,0 +1,381 @@
+#include "storage/read.h"
+
+#include "src/base/counter.h"
+#include "src/base/mem.h"
+#include "storage/family.h"
+#include "storage/metrics.h"
+
+#include <stdlib.h>
+
+struct snapshot {
+    struct snapshot *next, **prev;
+    struct metrics *m;
+    uint64_t number, next_id;
+    uint32_t seq;
+    MDB_txn *txn;
+    MDB_cursor *blocks;
+};
+
+uint32_t snapshots_safe_seq(struct metrics *m)
+{
+    pthread_mutex_lock(&m->snapshot_lock);
+    uint32_t seq = m->snapshots ? m->snapshots->seq : m->seq;
+    pthread_mutex_unlock(&m->snapshot_lock);
+    return seq;
+}
+
+uint64_t snapshots_oldest(struct metrics *m)
+{
+    pthread_mutex_lock(&m->snapshot_lock);
+    uint64_t number = m->snapshots ? m->snapshots->number : UINT64_MAX;
+    pthread_mutex_unlock(&m->snapshot_lock);
+    return number;
+}
+
+uint64_t snapshots_tag(struct metrics *m)
+{
+    pthread_mutex_lock(&m->snapshot_lock);
+    uint64_t number = m->next_snapshot;
+    pthread_mutex_unlock(&m->snapshot_lock);
+    return number;
+}
+
+/* Listed before the transaction begins: what is let go of after a commit is kept for every snapshot that may not see
+ * that commit. */
+static void enlist(struct snapshot *snapshot)
+{
+    struct metrics *m = snapshot->m;
+    pthread_rwlock_rdlock(&m->lock);
+    pthread_mutex_lock(&m->snapshot_lock);
+    snapshot->number = m->next_snapshot++;
+    snapshot->seq = m->seq;
+    snapshot->next_id = m->counters.next_id;
+    snapshot->prev = m->snapshots_tail;
+    *m->snapshots_tail = snapshot;
+    m->snapshots_tail = &snapshot->next;
+    pthread_mutex_unlock(&m->snapshot_lock);
+    pthread_rwlock_unlock(&m->lock);
+}
+
+static void delist(struct snapshot *snapshot)
+{
+    struct metrics *m = snapshot->m;
+    pthread_mutex_lock(&m->snapshot_lock);
+    *snapshot->prev = snapshot->next;
+    if (snapshot->next) {
+        snapshot->next->prev = snapshot->prev;
+    } else {
+        m->snapshots_tail = snapshot->prev;
+    }
+    pthread_mutex_unlock(&m->snapshot_lock);
+}
+
+int snapshot_open(struct store *store, struct snapshot **out)
+{
+    struct snapshot *snapshot = mem_zalloc(sizeof(*snapshot));
+    snapshot->m = store->metrics;
+    enlist(snapshot);
+    const struct env *env = &store->envs[ENV_METRICS];
+    int rc = env_read(env, &snapshot->txn);
+    rc = rc ? rc : env_code(mdb_cursor_open(snapshot->txn, env->dbi[DBI_BLOCKS], &snapshot->blocks));
+    if (rc) {
+        snapshot_close(snapshot);
+        return rc;
+    }
+    *out = snapshot;
+    return 0;
+}
+
+void snapshot_close(struct snapshot *snapshot)
+{
+    if (!snapshot) {
+        return;
+    }
+    if (snapshot->blocks) {
+        mdb_cursor_close(snapshot->blocks);
+    }
+    if (snapshot->txn) {
+        mdb_txn_abort(snapshot->txn);
+    }
+    delist(snapshot);
+    mem_free(snapshot);
+}
+
+/* Series live as long as the snapshot even when they leave the index: the list may be used without a lock. */
+typedef vec(const struct series *) series_vec;
+
+static void select_series(struct snapshot *snapshot, const struct matcher *matchers, size_t n, int64_t from_ms,
+                          int64_t to_ms, series_vec *out)
+{
+    struct metrics *m = snapshot->m;
+    struct id_list ids = {0};
+    pthread_rwlock_rdlock(&m->lock);
+    index_select(m->index, matchers, n, &ids);
+    vec_reserve(out, ids.n);
+    for (size_t i = 0; i < ids.n && ids.v[i] < snapshot->next_id; i++) {
+        const struct series *series = index_get(m->index, ids.v[i]);
+        if (series->first_ms <= to_ms && series->last_ms >= from_ms) {
+            vec_push(out, series);
+        }
+    }
+    pthread_rwlock_unlock(&m->lock);
+    mem_free(ids.v);
+}
+
+int snapshot_select(struct snapshot *snapshot, const struct matcher *matchers, size_t n, int64_t from_ms, int64_t to_ms,
+                    size_t max, struct arena *arena, struct series_set *out)
+{
+    series_vec found = {0};
+    select_series(snapshot, matchers, n, from_ms, to_ms, &found);
+    if (max && found.len > max) {
+        vec_release(&found);
+        return ERR_LIMIT;
+    }
+    struct series_ref *refs = arena_array(arena, struct series_ref, found.len);
+    for (size_t i = 0; i < found.len; i++) {
+        refs[i] = (struct series_ref){found.p[i]->id, series_labels(found.p[i], arena)};
+    }
+    *out = (struct series_set){refs, found.len};
+    vec_release(&found);
+    return 0;
+}
+
+/* One block's samples of the series. Damage is counted and left out. */
+static int read_block(struct str value, uint64_t id, struct sample_columns *out)
+{
+    struct block block;
+    int rc = block_open(value, &block);
+    rc = rc ? rc : block_read(&block, id, out);
+    if (rc == ERR_CORRUPT) {
+        self_add(SELF_CORRUPTIONS, 1);
+    }
+    return rc == ERR_CORRUPT || rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+static int64_t clamp(int64_t t_ms)
+{
+    const int64_t far = (int64_t)1 << 60;
+    return t_ms < -far ? -far : t_ms > far ? far : t_ms;
+}
+
+/* Jumps from window to window: keys are (tier, window, cohort, ...). */
+static int read_blocks(struct snapshot *snapshot, const struct series *series, int64_t from_ms, int64_t to_ms,
+                       struct sample_columns *out)
+{
+    struct block_key key = {.tier = TIER_RAW, .window_ms = window_start(from_ms), .cohort = series->cohort};
+    MDB_cursor_op op = MDB_SET_RANGE;
+    for (;;) {
+        uint8_t raw[BLOCK_KEY_SIZE];
+        block_key_write(&key, raw);
+        MDB_val k = env_val(raw, BLOCK_PREFIX_SIZE), v;
+        struct block_key found;
+        int rc = env_code(mdb_cursor_get(snapshot->blocks, &k, &v, op));
+        if (rc) {
+            return rc == ERR_NOT_FOUND ? 0 : rc;
+        }
+        if (!block_key_read(env_str(k), &found)) {
+            self_add(SELF_CORRUPTIONS, 1);
+            op = MDB_NEXT;
+            continue;
+        }
+        if (found.tier != TIER_RAW || found.window_ms > to_ms) {
+            return 0;
+        }
+        if (found.cohort == series->cohort) {
+            rc = block_key_has(&found, series->slot) ? read_block(env_str(v), series->id, out) : 0;
+            if (rc) {
+                return rc;
+            }
+            op = MDB_NEXT;
+            continue;
+        }
+        key.window_ms = found.cohort < series->cohort ? found.window_ms : found.window_ms + WINDOW_MS;
+        op = MDB_SET_RANGE;
+    }
+}
+
+/* Older windows first, and of one window what was frozen first: the order of arrival. */
+static int read_spans(const struct span *span, int64_t from_ms, int64_t to_ms, uint32_t seq, struct sample_columns *out)
+{
+    vec(const struct span *) spans = {0};
+    for (; span; span = span->next) {
+        if (span->window->start_ms <= to_ms && span->window->start_ms + WINDOW_MS > from_ms) {
+            vec_push(&spans, span);
+        }
+    }
+    int rc = 0;
+    while (spans.len && rc == 0) {
+        rc = span_read(vec_pop(&spans), seq, false, out);
+    }
+    vec_release(&spans);
+    return rc;
+}
+
+int snapshot_read(struct snapshot *snapshot, series_id id, int64_t from_ms, int64_t to_ms, struct sample_columns *out)
+{
+    struct metrics *m = snapshot->m;
+    int64_t from = clamp(from_ms), to = clamp(to_ms);
+    out->n = 0;
+    pthread_rwlock_rdlock(&m->lock);
+    const struct series *series = index_get(m->index, id);
+    bool relevant = series && series->first_ms <= to && series->last_ms >= from;
+    bool on_disk = relevant && m->disk_oldest_ms <= to && m->disk_newest_ms > from;
+    pthread_rwlock_unlock(&m->lock);
+    if (!relevant) {
+        return 0;
+    }
+    int rc = on_disk ? read_blocks(snapshot, series, from, to, out) : 0;
+    if (rc == 0) {
+        pthread_rwlock_rdlock(&m->lock);
+        rc = read_spans(series->spans, from, to, snapshot->seq, out);
+        pthread_rwlock_unlock(&m->lock);
+    }
+    if (rc == 0) {
+        sample_columns_settle(out);
+        sample_columns_cut(out, from, to);
+    }
+    return rc;
+}
+
+/* Lists of texts */
+
+typedef vec(struct str) text_vec;
+
+static int compare_texts(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+static void add_text(void *ctx, struct str text)
+{
+    vec_push((text_vec *)ctx, text);
+}
+
+/* Texts are the symbols', which outlive the snapshot. */
+static void make_list(text_vec *texts, struct arena *arena, struct str_list *out)
+{
+    if (texts->len) {
+        qsort(texts->p, texts->len, sizeof(struct str), compare_texts);
+    }
+    struct str *v = arena_array(arena, struct str, texts->len);
+    size_t n = 0;
+    for (size_t i = 0; i < texts->len; i++) {
+        if (n == 0 || !str_eq(v[n - 1], texts->p[i])) {
+            v[n++] = texts->p[i];
+        }
+    }
+    *out = (struct str_list){v, n};
+    vec_release(texts);
+}
+
+static int compare_pointers(const void *a, const void *b)
+{
+    uintptr_t x = (uintptr_t)((const struct str *)a)->p, y = (uintptr_t)((const struct str *)b)->p;
+    return (x > y) - (x < y);
+}
+
+/* Interned: equal texts of a label are one pointer. Keeps the sort by text short. */
+static void drop_same_pointers(text_vec *texts)
+{
+    if (texts->len) {
+        qsort(texts->p, texts->len, sizeof(struct str), compare_pointers);
+    }
+    size_t n = 0;
+    for (size_t i = 0; i < texts->len; i++) {
+        if (n == 0 || texts->p[n - 1].p != texts->p[i].p) {
+            texts->p[n++] = texts->p[i];
+        }
+    }
+    texts->len = n;
+}
+
+int snapshot_label_names(struct snapshot *snapshot, const struct matcher *matchers, size_t n, int64_t from_ms,
+                         int64_t to_ms, struct arena *arena, struct str_list *out)
+{
+    struct metrics *m = snapshot->m;
+    text_vec texts = {0};
+    if (n == 0) {
+        pthread_rwlock_rdlock(&m->lock);
+        index_each_name(m->index, add_text, &texts);
+        pthread_rwlock_unlock(&m->lock);
+        make_list(&texts, arena, out);
+        return 0;
+    }
+    series_vec found = {0};
+    select_series(snapshot, matchers, n, from_ms, to_ms, &found);
+    for (size_t i = 0; i < found.len; i++) {
+        series_each_name(found.p[i], add_text, &texts);
+        if (texts.len > 100000) {
+            drop_same_pointers(&texts);
+        }
+    }
+    drop_same_pointers(&texts);
+    vec_release(&found);
+    make_list(&texts, arena, out);
+    return 0;
+}
+
+int snapshot_label_values(struct snapshot *snapshot, struct str name, const struct matcher *matchers, size_t n,
+                          int64_t from_ms, int64_t to_ms, struct arena *arena, struct str_list *out)
+{
+    struct metrics *m = snapshot->m;
+    text_vec texts = {0};
+    if (n == 0) {
+        pthread_rwlock_rdlock(&m->lock);
+        index_each_value(m->index, name, add_text, &texts);
+        pthread_rwlock_unlock(&m->lock);
+        make_list(&texts, arena, out);
+        return 0;
+    }
+    series_vec found = {0};
+    select_series(snapshot, matchers, n, from_ms, to_ms, &found);
+    for (size_t i = 0; i < found.len; i++) {
+        struct str value = series_label(found.p[i], name);
+        if (value.len) {
+            vec_push(&texts, value);
+        }
+    }
+    drop_same_pointers(&texts);
+    vec_release(&found);
+    make_list(&texts, arena, out);
+    return 0;
+}
+
+static struct metric_family copy_family(const struct family *family, struct arena *arena)
+{
+    return (struct metric_family){arena_dup(arena, family->name),
+                                  arena_dup(arena, (struct str){family->help, family->help_len}), family->type};
+}
+
+static int compare_families(const void *a, const void *b)
+{
+    return str_cmp(((const struct metric_family *)a)->name, ((const struct metric_family *)b)->name);
+}
+
+int snapshot_metadata(struct snapshot *snapshot, struct str metric, struct arena *arena, struct metric_family **out,
+                      size_t *n)
+{
+    struct metrics *m = snapshot->m;
+    struct metric_family *v;
+    size_t count = 0;
+    pthread_rwlock_rdlock(&m->lock);
+    if (metric.len) {
+        const struct family *family = families_find(m->families, metric);
+        v = arena_array(arena, struct metric_family, 1);
+        if (family) {
+            v[count++] = copy_family(family, arena);
+        }
+    } else {
+        v = arena_array(arena, struct metric_family, HASH_COUNT(m->families->by_name));
+        for (const struct family *it = m->families->by_name; it; it = it->hh.next) {
+            v[count++] = copy_family(it, arena);
+        }
+    }
+    pthread_rwlock_unlock(&m->lock);
+    if (count) {
+        qsort(v, count, sizeof(*v), compare_families);
+    }
+    *out = v;
+    *n = count;
+    return 0;
+}
