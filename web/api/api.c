@@ -29,6 +29,21 @@ static const struct {
     {HTTP_GET, "/-/ready", health_ready},
     {HTTP_POST | HTTP_PUT, "/-/reload", health_reload},
     {HTTP_GET, "/metrics", metrics_page},
+    {HTTP_GET, "/api/ui/status", ui_status},
+    {HTTP_GET, "/api/ui/overview", ui_overview},
+    {HTTP_GET, "/api/ui/tasks", ui_tasks},
+    {HTTP_GET, "/api/ui/tasks/facets", ui_task_facets},
+    {HTTP_GET, "/api/ui/tasks/{uuid}", ui_task},
+    {HTTP_GET, "/api/ui/workers", ui_board},
+    {HTTP_GET, "/api/ui/queues", ui_board},
+    {HTTP_GET, "/api/ui/targets", ui_board},
+    {HTTP_GET, "/api/ui/notifications", ui_board},
+    {HTTP_GET, "/api/ui/receivers", ui_board},
+    {HTTP_GET, "/api/ui/celery", ui_board},
+    {HTTP_GET, "/api/ui/events", ui_events},
+    {HTTP_GET, "/api/ui/dashboards", ui_dashboards},
+    {HTTP_GET, "/api/ui/dashboards/{uid}", ui_dashboard},
+    {HTTP_GET, "/api/ui/functions", ui_functions},
 };
 
 void api_register(struct http_server *server, struct api_context *context)
