@@ -275,7 +275,6 @@ static void on_down(void *ctx, const struct error *reason)
     struct redis_state *state = ctx;
     uint64_t ticket = state->waiting;
     state->waiting = 0;
-    state->outstanding = 0;
     state->reason = *reason;
     reconnect_later(&state->reconnect);
     target_done(state->target, ticket, &state->reason);
