@@ -1,0 +1,157 @@
+/*
+ * The tree of a PromQL expression: what parse.c builds, check.c types, print.c writes and eval*.c runs.
+ *
+ * Ownership: nodes and texts live in the arena of query_parse(); only regexes of matchers are heap memory, freed by
+ * expr_release(). A tree is never changed after query_parse(), so that several threads may evaluate it.
+ */
+#pragma once
+#include "src/query/query.h"
+
+/* Deeper trees are refused: every pass over a tree is recursive and web threads have small stacks. */
+#define EXPR_DEPTH_MAX 400
+#define QUERY_TEXT_MAX (256 * 1024)
+
+enum expr_kind {
+    EXPR_NUMBER,
+    EXPR_STRING,
+    EXPR_SELECTOR, /* name{matchers} */
+    EXPR_RANGE,    /* selector[range] */
+    EXPR_SUBQUERY, /* expr[range:step] */
+    EXPR_CALL,
+    EXPR_AGGREGATE,
+    EXPR_BINARY,
+    EXPR_UNARY, /* minus or plus */
+    EXPR_PAREN,
+};
+
+enum binary_op {
+    OP_ADD,
+    OP_SUB,
+    OP_MUL,
+    OP_DIV,
+    OP_MOD,
+    OP_POW,
+    OP_ATAN2,
+    OP_EQ,
+    OP_NE,
+    OP_GT,
+    OP_LT,
+    OP_GE,
+    OP_LE,
+    OP_AND,
+    OP_OR,
+    OP_UNLESS,
+    OP_COUNT
+};
+static inline bool op_is_comparison(enum binary_op op)
+{
+    return op >= OP_EQ && op <= OP_LE;
+}
+static inline bool op_is_set(enum binary_op op)
+{
+    return op >= OP_AND && op <= OP_UNLESS;
+}
+const char *op_text(enum binary_op op);
+
+enum aggregate_op {
+#define FUNCTION(...)
+#define AGGREGATION(id, ...) id,
+#include "src/query/functions.def"
+#undef AGGREGATION
+#undef FUNCTION
+    AGGR_COUNT_OF
+};
+
+enum at_kind { AT_NONE, AT_TIME, AT_START, AT_END };
+
+/* offset and @ of a selector or subquery. */
+struct time_shift {
+    int64_t offset_ms;
+    enum at_kind at;
+    int64_t at_ms; /* AT_TIME */
+    bool has_offset;
+};
+
+struct name_list {
+    const struct str *v; /* sorted, unique: so that label sets can be walked in step */
+    size_t n;
+};
+
+enum match_card { CARD_ONE_TO_ONE, CARD_MANY_TO_ONE, CARD_ONE_TO_MANY, CARD_MANY_TO_MANY };
+struct vector_matching {
+    bool given; /* on or ignoring was written */
+    bool on;
+    enum match_card card;
+    struct name_list names;
+    struct name_list include; /* group_left(…) */
+};
+
+struct function;
+
+struct expr {
+    enum expr_kind kind;
+    enum value_type type;
+    uint32_t start, end; /* byte offsets into the query's text, end exclusive */
+    int line, column;    /* of start */
+    int depth;
+    struct time_shift shift; /* selector, range (a copy of its selector's), subquery */
+    union {
+        struct {
+            double value;
+            bool duration; /* written as 5m: printed so again */
+        } number;
+        struct str string;
+        struct {
+            struct matcher *matchers;
+            size_t matcher_count;
+            struct str name; /* as written before '{'; empty if none */
+        } selector;
+        struct {
+            struct expr *expr; /* EXPR_RANGE: an EXPR_SELECTOR */
+            int64_t range_ms;
+            int64_t step_ms; /* subquery; 0: default */
+        } range;
+        struct {
+            const struct function *function;
+            struct expr **args;
+            size_t arg_count;
+        } call;
+        struct {
+            enum aggregate_op op;
+            bool grouped, without; /* "by ()" is grouped too */
+            struct name_list names;
+            struct expr *param; /* topk, bottomk, quantile, count_values, limitk, limit_ratio */
+            struct expr *expr;
+        } aggregate;
+        struct {
+            enum binary_op op;
+            bool return_bool;
+            struct vector_matching matching;
+            struct expr *lhs, *rhs;
+            int op_line, op_column;
+        } binary;
+        struct {
+            bool negate;
+            struct expr *expr;
+        } unary;
+        struct expr *paren;
+    };
+};
+
+/* The expression inside any parentheses. */
+static inline const struct expr *expr_strip(const struct expr *expr)
+{
+    while (expr->kind == EXPR_PAREN) {
+        expr = expr->paren;
+    }
+    return expr;
+}
+
+/* "instant vector", "range vector", "scalar", "string": how texts for people name a type. */
+const char *value_type_text(enum value_type type);
+
+/* s in double quotes with Go's escapes (print.c). */
+void text_quote(struct str s, struct buf *out);
+
+/* Sets types bottom up and refuses what cannot be evaluated (check.c). */
+int expr_check(struct expr *expr, struct error *err) MUST_USE;

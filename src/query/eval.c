@@ -1,0 +1,267 @@
+/* Dispatch by node, limits, notes, and the two entry points. */
+#include "src/base/clock.h"
+#include "src/query/impl.h"
+
+#include <stdarg.h>
+
+/* ---- limits and notes ---- */
+
+int eval_fail(struct eval *ev, const char *fmt, ...)
+{
+    char text[sizeof(ev->err->text)];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    return error_set(ev->err, ERR_EXEC, "%s", text);
+}
+
+int eval_check(struct eval *ev, uint64_t samples)
+{
+    ev->samples_held += samples;
+    if (ev->samples_held > ev->options.max_samples) {
+        return error_set(ev->err, ERR_LIMIT,
+                         "query processing would load too many samples into memory in query execution");
+    }
+    if (ev->arena->used_bytes - ev->arena_base > ev->options.max_memory_bytes) {
+        return error_set(ev->err, ERR_LIMIT, "the query needs more than %zu MiB of memory in query execution",
+                         ev->options.max_memory_bytes >> 20);
+    }
+    /* The clock costs 30 ns: ask it for every 16th series, or whenever much was read. */
+    if (ev->checks++ % 16 && samples < 10000) {
+        return 0;
+    }
+    if (ev->options.deadline_mono_ms && clock_mono_ms() >= ev->options.deadline_mono_ms) {
+        return error_set(ev->err, ERR_TIMEOUT, "query timed out in expression evaluation");
+    }
+    if (ev->options.cancelled && ev->options.cancelled(ev->options.cancelled_ctx)) {
+        return error_set(ev->err, ERR_CANCELLED, "query was canceled in expression evaluation");
+    }
+    return 0;
+}
+
+#define NOTES_MAX 10 /* of each kind, as Prometheus' API shows */
+
+static void add_note(struct eval *ev, struct note **list, size_t *count, struct str text)
+{
+    while (*list) {
+        if (str_eq((*list)->text, text)) {
+            return;
+        }
+        list = &(*list)->next;
+    }
+    if (*count < NOTES_MAX) {
+        *list = arena_new(ev->arena, struct note);
+        (*list)->text = arena_dup(ev->arena, text);
+        (*count)++;
+    }
+}
+
+static void note(struct eval *ev, const char *kind, const struct expr *at, const char *fmt, va_list args)
+{
+    auto_buf b;
+    buf_init(&b, 4096);
+    char text[1024];
+    vsnprintf(text, sizeof(text), fmt, args);
+    buf_addf(&b, "PromQL %s: %s (%d:%d)", kind, text, at->line, at->column);
+    bool warning = kind[0] == 'w';
+    add_note(ev, warning ? &ev->warnings : &ev->infos, warning ? &ev->warning_count : &ev->info_count, buf_str(&b));
+}
+
+void eval_warn(struct eval *ev, const struct expr *at, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    note(ev, "warning", at, fmt, args);
+    va_end(args);
+}
+
+void eval_info(struct eval *ev, const struct expr *at, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    note(ev, "info", at, fmt, args);
+    va_end(args);
+}
+
+/* ---- columns ---- */
+
+double *column_new(struct eval *ev, const struct grid *grid)
+{
+    double *v = arena_alloc(ev->arena, grid->n * sizeof(*v) + 1);
+    for (size_t i = 0; i < grid->n; i++) {
+        v[i] = absent();
+    }
+    return v;
+}
+
+bool column_empty(const double *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!is_absent(v[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- dispatch ---- */
+
+struct str eval_string(const struct expr *expr)
+{
+    return expr_strip(expr)->string;
+}
+
+#define SCALAR_ARGS_MAX 4
+
+struct element_op {
+    const struct function *function;
+    const double *args[SCALAR_ARGS_MAX];
+    size_t arg_count, n;
+    struct emit out;
+};
+
+static int element_column(void *ctx, struct column *column)
+{
+    const struct element_op *op = ctx;
+    double scalars[SCALAR_ARGS_MAX] = {1, 1, 1, 1}; /* round's optional argument is 1 */
+    for (size_t i = 0; i < op->n; i++) {
+        if (is_absent(column->v[i])) {
+            continue;
+        }
+        for (size_t k = 0; k < op->arg_count; k++) {
+            scalars[k] = op->args[k][i];
+        }
+        column->v[i] = op->function->element(column->v[i], scalars);
+    }
+    column->drop_name = true;
+    return emit_column(op->out, column);
+}
+
+/* Calendar functions without an argument look at the evaluation's time. */
+static int element_of_time(struct eval *ev, struct element_op *op, const struct grid *grid)
+{
+    double *v = column_new(ev, grid);
+    for (size_t i = 0; i < grid->n; i++) {
+        v[i] = (double)grid_ms(grid, i) / 1000;
+    }
+    struct column column = {.v = v};
+    return element_column(op, &column);
+}
+
+static int eval_element(struct eval *ev, const struct expr *call, const struct grid *grid, struct emit out)
+{
+    struct element_op op = {.function = call->call.function, .n = grid->n, .out = out};
+    const struct expr *input = NULL;
+    for (size_t i = 0; i < call->call.arg_count; i++) {
+        const struct expr *arg = call->call.args[i];
+        if (arg->type == VALUE_VECTOR) {
+            input = arg;
+            continue;
+        }
+        double *values = column_new(ev, grid);
+        int rc = eval_scalar(ev, arg, grid, values);
+        if (rc < 0) {
+            return rc;
+        }
+        op.args[op.arg_count++] = values;
+    }
+    return input ? eval_vector(ev, input, grid, (struct emit){element_column, &op}) : element_of_time(ev, &op, grid);
+}
+
+static int eval_call(struct eval *ev, const struct expr *call, const struct grid *grid, struct emit out)
+{
+    switch (call->call.function->kind) {
+    case FUNCTION_ELEMENT:
+        return eval_element(ev, call, grid, out);
+    case FUNCTION_ROLLUP:
+        return eval_rollup(ev, call, grid, out);
+    case FUNCTION_STREAM:
+        return call->call.function->stream(ev, call, grid, out);
+    case FUNCTION_SCALAR:
+        break;
+    }
+    return eval_fail(ev, "%s is no vector", call->call.function->name);
+}
+
+struct negate_op {
+    size_t n;
+    struct emit out;
+};
+
+static int negate_column(void *ctx, struct column *column)
+{
+    const struct negate_op *op = ctx;
+    for (size_t i = 0; i < op->n; i++) {
+        if (!is_absent(column->v[i])) {
+            column->v[i] = -column->v[i];
+        }
+    }
+    column->drop_name = true;
+    return emit_column(op->out, column);
+}
+
+int eval_vector(struct eval *ev, const struct expr *expr, const struct grid *grid, struct emit out)
+{
+    struct negate_op negate = {grid->n, out};
+    switch (expr->kind) {
+    case EXPR_SELECTOR:
+        return eval_selector(ev, expr, grid, false, out);
+    case EXPR_CALL:
+        return eval_call(ev, expr, grid, out);
+    case EXPR_AGGREGATE:
+        return eval_aggregate(ev, expr, grid, out);
+    case EXPR_BINARY:
+        return eval_binary(ev, expr, grid, out);
+    case EXPR_UNARY:
+        return eval_vector(ev, expr->unary.expr, grid,
+                           expr->unary.negate ? (struct emit){negate_column, &negate} : out);
+    case EXPR_PAREN:
+        return eval_vector(ev, expr->paren, grid, out);
+    case EXPR_NUMBER:
+    case EXPR_STRING:
+    case EXPR_RANGE:
+    case EXPR_SUBQUERY:
+        break;
+    }
+    return eval_fail(ev, "expected an instant vector, got %s", value_type_text(expr->type));
+}
+
+static int eval_scalar_binary(struct eval *ev, const struct expr *expr, const struct grid *grid, double *out)
+{
+    double *rhs = column_new(ev, grid);
+    int rc = eval_scalar(ev, expr->binary.lhs, grid, out);
+    rc = rc < 0 ? rc : eval_scalar(ev, expr->binary.rhs, grid, rhs);
+    for (size_t i = 0; rc == 0 && i < grid->n; i++) {
+        out[i] = binary_value(expr->binary.op, out[i], rhs[i]);
+    }
+    return rc;
+}
+
+int eval_scalar(struct eval *ev, const struct expr *expr, const struct grid *grid, double *out)
+{
+    expr = expr_strip(expr);
+    int rc = eval_check(ev, 0);
+    if (rc < 0) {
+        return rc;
+    }
+    switch (expr->kind) {
+    case EXPR_NUMBER:
+        for (size_t i = 0; i < grid->n; i++) {
+            out[i] = expr->number.value;
+        }
+        return 0;
+    case EXPR_CALL:
+        return expr->call.function->scalar(ev, expr, grid, out);
+    case EXPR_BINARY:
+        return eval_scalar_binary(ev, expr, grid, out);
+    case EXPR_UNARY:
+        rc = eval_scalar(ev, expr->unary.expr, grid, out);
+        for (size_t i = 0; expr->unary.negate && i < grid->n; i++) {
+            out[i] = -out[i];
+        }
+        return rc;
+    default:
+        return eval_fail(ev, "expected a scalar, got %s", value_type_text(expr->type));
+    }
+}

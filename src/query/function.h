@@ -1,0 +1,50 @@
+/*
+ * The tables made from functions.def: what a function takes and gives, and what runs it.
+ */
+#pragma once
+#include "src/query/ast.h"
+
+struct window;
+struct eval;
+struct grid;
+struct emit;
+
+enum function_kind { FUNCTION_ELEMENT, FUNCTION_ROLLUP, FUNCTION_STREAM, FUNCTION_SCALAR };
+
+struct function {
+    const char *name;
+    const char *args; /* letters of functions.def */
+    enum value_type result;
+    const char *signature, *help;
+    enum function_kind kind;
+    bool keeps_name;
+    union {
+        double (*element)(double v, const double *scalars);
+        double (*rollup)(const struct window *w, const double *scalars);
+        int (*stream)(struct eval *ev, const struct expr *call, const struct grid *grid, struct emit out);
+        int (*scalar)(struct eval *ev, const struct expr *call, const struct grid *grid, double *out);
+    };
+};
+
+#define FUNCTION_ARGS_FIXED 8 /* more than any function names (label_join's sources are not among them) */
+
+struct aggregation {
+    const char *name;
+    char param; /* 0, 's' or 't' */
+    const char *signature, *help;
+};
+
+/* Names of functions are case-sensitive, of aggregations not. NULL if there is none. */
+const struct function *function_find(struct str name);
+bool aggregation_find(struct str name, enum aggregate_op *out);
+const struct aggregation *aggregation_info(enum aggregate_op op);
+/* The nearest name by edit distance, if near enough to be a slip; else NULL. */
+const char *function_suggest(struct str name);
+
+/* Type and count of arguments, decoded from the letters. */
+struct function_arity {
+    size_t required, max; /* max: SIZE_MAX if any number */
+    enum value_type types[FUNCTION_ARGS_FIXED];
+    size_t type_count; /* arguments past it have the last type */
+};
+struct function_arity function_arity(const struct function *function);

@@ -1,0 +1,267 @@
+/*
+ * Quantiles and shares of classic histograms: one series per bucket, label le its upper bound.
+ * Source of the rules: Prometheus promql/quantile.go, 3.x, for behaviour only.
+ */
+#include "src/base/number.h"
+#include "src/query/impl.h"
+#include "src/query/labelset.h"
+
+#include <float.h>
+
+struct bucket {
+    double le, count;
+};
+struct bucket_column {
+    double le;
+    double *v;
+};
+struct histogram {
+    struct labels labels; /* without le */
+    bool drop_name;
+    struct bucket_column *columns;
+    size_t n, cap;
+};
+struct gathering {
+    struct eval *ev;
+    const struct grid *grid;
+    const struct expr *arg;
+    struct selection without_le;
+    struct group_table table;
+    struct histogram *histograms;
+    size_t n, cap, widest;
+};
+
+static struct histogram *histogram_of(struct gathering *g, const struct column *column)
+{
+    uint64_t hash = selection_hash(g->without_le, column->labels);
+    size_t at = 0;
+    int64_t number;
+    while ((number = group_table_next(&g->table, hash, &at)) >= 0) {
+        if (selection_equal(g->without_le, column->labels, g->histograms[number].labels)) {
+            return &g->histograms[number];
+        }
+    }
+    group_table_add(&g->table, hash);
+    arena_grow(g->ev->arena, g->histograms, g->n, g->cap);
+    g->histograms[g->n] = (struct histogram){.labels = selection_labels(g->without_le, column->labels, g->ev->arena)};
+    return &g->histograms[g->n++];
+}
+
+static int gather(void *ctx, struct column *column)
+{
+    struct gathering *g = ctx;
+    struct str le = labels_get(column->labels, STR("le")), name = labels_get(column->labels, METRIC_NAME);
+    double bound;
+    if (!number_parse(le, &bound)) {
+        eval_warn(g->ev, g->arg,
+                  "bucket label \"le\" is missing or has a malformed value of \"" STR_FMT
+                  "\" for metric name \"" STR_FMT "\"",
+                  STR_ARG(le), STR_ARG(name));
+        return 0;
+    }
+    struct histogram *h = histogram_of(g, column);
+    arena_grow(g->ev->arena, h->columns, h->n, h->cap);
+    double *copy = arena_alloc(g->ev->arena, g->grid->n * sizeof(*copy));
+    memcpy(copy, column->v, g->grid->n * sizeof(*copy));
+    h->columns[h->n++] = (struct bucket_column){bound, copy};
+    g->widest = h->n > g->widest ? h->n : g->widest;
+    return eval_check(g->ev, g->grid->n);
+}
+
+static int bound_cmp(const void *a, const void *b)
+{
+    double x = ((const struct bucket_column *)a)->le, y = ((const struct bucket_column *)b)->le;
+    return (x > y) - (x < y);
+}
+
+static int gather_histograms(struct gathering *g, struct eval *ev, const struct expr *arg, const struct grid *grid)
+{
+    static const struct str le[] = {{"le", 2}};
+    *g = (struct gathering){.ev = ev, .grid = grid, .arg = arg, .without_le = {.names = {le, 1}, .keep_name = true}};
+    group_table_init(&g->table, ev->arena);
+    int rc = eval_vector(ev, arg, grid, (struct emit){gather, g});
+    for (size_t i = 0; rc == 0 && i < g->n; i++) {
+        qsort(g->histograms[i].columns, g->histograms[i].n, sizeof(struct bucket_column), bound_cmp);
+    }
+    return rc;
+}
+
+/* The buckets that have a value at a step; equal bounds ("1", "1.0") are added up. */
+static size_t buckets_at(const struct histogram *h, size_t step, struct bucket *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < h->n; i++) {
+        double count = h->columns[i].v[step];
+        if (is_absent(count)) {
+            continue;
+        }
+        if (n && out[n - 1].le == h->columns[i].le) {
+            out[n - 1].count += count;
+        } else {
+            out[n++] = (struct bucket){h->columns[i].le, count};
+        }
+    }
+    return n;
+}
+
+static bool nearly_equal(double a, double b)
+{
+    double sum = fabs(a) + fabs(b), difference = fabs(a - b);
+    if (a == 0 || b == 0 || sum < DBL_MIN) {
+        return difference < 1e-12 * DBL_MIN;
+    }
+    return difference / fmin(sum, DBL_MAX) < 1e-12;
+}
+
+/* Cumulative counts never fall. Rounding makes them fall a little: mended silently; else it is remarked on. */
+static bool make_monotonic(struct bucket *b, size_t n)
+{
+    bool forced = false;
+    double highest = b[0].count;
+    for (size_t i = 1; i < n; i++) {
+        if (b[i].count == highest) {
+            continue;
+        }
+        bool rounding = nearly_equal(b[i].count, highest);
+        if (rounding || b[i].count < highest) {
+            forced = forced || !rounding;
+            b[i].count = highest;
+            continue;
+        }
+        highest = b[i].count;
+    }
+    return forced;
+}
+
+static double bucket_quantile(double q, struct bucket *b, size_t n, bool *forced)
+{
+    if (isnan(q)) {
+        return NAN;
+    }
+    if (q < 0 || q > 1) {
+        return q < 0 ? -INFINITY : INFINITY;
+    }
+    if (!isinf(b[n - 1].le) || b[n - 1].le < 0) {
+        return NAN;
+    }
+    *forced = make_monotonic(b, n);
+    double total = b[n - 1].count;
+    if (n < 2 || total == 0 || isnan(total)) {
+        return NAN;
+    }
+    double rank = q * total;
+    size_t i = 0;
+    while (i < n - 1 && !(b[i].count >= rank)) {
+        i++;
+    }
+    if (i == n - 1) {
+        return b[n - 2].le;
+    }
+    if (i == 0 && b[0].le <= 0) {
+        return b[0].le;
+    }
+    double start = 0, count = b[i].count;
+    if (i) {
+        start = b[i - 1].le;
+        count -= b[i - 1].count;
+        rank -= b[i - 1].count;
+    }
+    return start + (b[i].le - start) * (rank / count);
+}
+
+/* How many observations lie below v, linear within a bucket. */
+static double rank_of(double v, const struct bucket *b, size_t n)
+{
+    double below = 0;
+    for (size_t i = 0; i < n; i++) {
+        double lower = i ? b[i - 1].le : b[0].le > 0 ? 0 : -INFINITY;
+        if (lower >= v) {
+            return below;
+        }
+        if (b[i].le > v) { /* v is inside: an open bucket cannot be divided */
+            return isinf(lower)     ? b[i].count
+                   : isinf(b[i].le) ? below
+                                    : below + (b[i].count - below) * (v - lower) / (b[i].le - lower);
+        }
+        below = b[i].count;
+    }
+    return b[n - 1].count;
+}
+
+static double bucket_fraction(double lower, double upper, const struct bucket *b, size_t n)
+{
+    double total = b[n - 1].count;
+    if (!isinf(b[n - 1].le) || b[n - 1].le < 0 || total == 0 || isnan(total) || isnan(lower) || isnan(upper)) {
+        return NAN;
+    }
+    if (lower >= upper) {
+        return 0;
+    }
+    return (fmin(rank_of(upper, b, n), total) - fmin(rank_of(lower, b, n), total)) / total;
+}
+
+static int emit_histogram(const struct histogram *h, double *v, const struct grid *grid, struct emit out)
+{
+    struct column column = {.labels = h->labels, .drop_name = true, .v = v};
+    return column_empty(v, grid->n) ? 0 : emit_column(out, &column);
+}
+
+int stream_histogram_quantile(struct eval *ev, const struct expr *call, const struct grid *grid, struct emit out)
+{
+    struct gathering g;
+    double *q = column_new(ev, grid), *v = column_new(ev, grid);
+    const struct expr *param = call->call.args[0];
+    int rc = eval_scalar(ev, param, grid, q);
+    rc = rc < 0 ? rc : gather_histograms(&g, ev, call->call.args[1], grid);
+    if (rc < 0) {
+        return rc;
+    }
+    for (size_t i = 0; i < grid->n; i++) {
+        if (!(q[i] >= 0 && q[i] <= 1)) {
+            char text[NUMBER_MAX];
+            eval_warn(ev, param, "quantile value should be between 0 and 1, got %.*s", (int)number_format(q[i], text),
+                      text);
+        }
+    }
+    struct bucket *buckets = arena_array(ev->arena, struct bucket, g.widest + 1);
+    for (size_t k = 0; rc == 0 && k < g.n; k++) {
+        const struct histogram *h = &g.histograms[k];
+        bool forced_any = false;
+        for (size_t i = 0; i < grid->n; i++) {
+            bool forced = false;
+            size_t n = buckets_at(h, i, buckets);
+            v[i] = n ? bucket_quantile(q[i], buckets, n, &forced) : absent();
+            forced_any = forced_any || forced;
+        }
+        if (forced_any) {
+            eval_info(ev, call->call.args[1],
+                      "input to histogram_quantile needed to be fixed for monotonicity (see "
+                      "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) for metric "
+                      "name \"" STR_FMT "\"",
+                      STR_ARG(labels_get(h->labels, METRIC_NAME)));
+        }
+        rc = emit_histogram(h, v, grid, out);
+    }
+    return rc;
+}
+
+int stream_histogram_fraction(struct eval *ev, const struct expr *call, const struct grid *grid, struct emit out)
+{
+    struct gathering g;
+    double *lower = column_new(ev, grid), *upper = column_new(ev, grid), *v = column_new(ev, grid);
+    int rc = eval_scalar(ev, call->call.args[0], grid, lower);
+    rc = rc < 0 ? rc : eval_scalar(ev, call->call.args[1], grid, upper);
+    rc = rc < 0 ? rc : gather_histograms(&g, ev, call->call.args[2], grid);
+    if (rc < 0) {
+        return rc;
+    }
+    struct bucket *buckets = arena_array(ev->arena, struct bucket, g.widest + 1);
+    for (size_t k = 0; rc == 0 && k < g.n; k++) {
+        for (size_t i = 0; i < grid->n; i++) {
+            size_t n = buckets_at(&g.histograms[k], i, buckets);
+            v[i] = n ? bucket_fraction(lower[i], upper[i], buckets, n) : absent();
+        }
+        rc = emit_histogram(&g.histograms[k], v, grid, out);
+    }
+    return rc;
+}

@@ -1,0 +1,248 @@
+/* The two entry points, and how columns become a result. */
+#include "src/base/clock.h"
+#include "src/query/impl.h"
+#include "src/query/labelset.h"
+
+#define STEPS_MAX 11000
+
+struct collecting {
+    struct eval *ev;
+    const struct grid *grid;
+    struct group_table table;
+    struct result_series *v;
+    size_t n, cap;
+};
+
+/* Two runs of points of one series; a common time is an error. */
+static int merge_points(struct collecting *c, struct result_series *series, const struct column *column, size_t count)
+{
+    struct point *merged = arena_alloc(c->ev->arena, (series->n + count) * sizeof(*merged));
+    size_t n = 0, k = 0;
+    for (size_t i = 0; i < c->grid->n; i++) {
+        if (is_absent(column->v[i])) {
+            continue;
+        }
+        int64_t t = grid_ms(c->grid, i);
+        while (k < series->n && series->points[k].t_ms < t) {
+            merged[n++] = series->points[k++];
+        }
+        if (k < series->n && series->points[k].t_ms == t) {
+            return eval_fail(c->ev, "vector cannot contain metrics with the same labelset");
+        }
+        merged[n++] = (struct point){t, column->v[i]};
+    }
+    while (k < series->n) {
+        merged[n++] = series->points[k++];
+    }
+    series->points = merged;
+    series->n = n;
+    return 0;
+}
+
+static int collect(void *ctx, struct column *column)
+{
+    struct collecting *c = ctx;
+    size_t count = 0;
+    for (size_t i = 0; i < c->grid->n; i++) {
+        count += !is_absent(column->v[i]);
+    }
+    if (!count) {
+        return 0;
+    }
+    int rc = eval_check(c->ev, count);
+    if (rc < 0) {
+        return rc;
+    }
+    static const struct str metric_name[] = {{"__name__", 8}};
+    struct labels labels =
+        column->drop_name ? labels_drop(column->labels, metric_name, 1, c->ev->arena) : column->labels;
+    uint64_t hash = labels_hash(labels);
+    size_t at = 0;
+    int64_t number;
+    while ((number = group_table_next(&c->table, hash, &at)) >= 0) {
+        if (labels_eq(c->v[number].labels, labels)) {
+            return merge_points(c, &c->v[number], column, count);
+        }
+    }
+    group_table_add(&c->table, hash);
+    arena_grow(c->ev->arena, c->v, c->n, c->cap);
+    struct result_series *series = &c->v[c->n++];
+    *series = (struct result_series){.labels = labels_dup(labels, c->ev->arena)};
+    return merge_points(c, series, column, count);
+}
+
+static int collect_samples(void *ctx, const struct samples *samples)
+{
+    struct collecting *c = ctx;
+    arena_grow(c->ev->arena, c->v, c->n, c->cap);
+    struct point *points = arena_alloc(c->ev->arena, samples->n * sizeof(*points));
+    for (size_t i = 0; i < samples->n; i++) {
+        points[i] = (struct point){samples->t_ms[i], samples->v[i]};
+    }
+    static const struct str metric_name[] = {{"__name__", 8}};
+    struct labels labels =
+        samples->drop_name ? labels_drop(samples->labels, metric_name, 1, c->ev->arena) : samples->labels;
+    c->v[c->n++] = (struct result_series){labels_dup(labels, c->ev->arena), points, samples->n};
+    return 0;
+}
+
+static int series_cmp(const void *a, const void *b)
+{
+    return labels_cmp(((const struct result_series *)a)->labels, ((const struct result_series *)b)->labels);
+}
+
+/* Does the order in which series come mean something? Only where nothing above has mixed them. */
+static bool ordered(const struct expr *expr)
+{
+    expr = expr_strip(expr);
+    switch (expr->kind) {
+    case EXPR_CALL:
+        return expr->call.function->kind == FUNCTION_STREAM && expr->call.function->stream == stream_sort;
+    case EXPR_AGGREGATE:
+        return expr->aggregate.op == AGGR_TOPK || expr->aggregate.op == AGGR_BOTTOMK;
+    case EXPR_UNARY:
+        return ordered(expr->unary.expr);
+    case EXPR_BINARY:
+        return (expr->binary.rhs->type == VALUE_SCALAR && ordered(expr->binary.lhs)) ||
+               (expr->binary.lhs->type == VALUE_SCALAR && ordered(expr->binary.rhs));
+    default:
+        return false;
+    }
+}
+
+static const struct str *note_texts(struct eval *ev, const struct note *list, size_t n)
+{
+    struct str *texts = arena_array(ev->arena, struct str, n + 1);
+    for (size_t i = 0; list; list = list->next) {
+        texts[i++] = list->text;
+    }
+    return texts;
+}
+
+static int run_scalar(struct eval *ev, const struct expr *expr, const struct grid *grid, struct query_result *out)
+{
+    double *v = column_new(ev, grid);
+    int rc = eval_scalar(ev, expr, grid, v);
+    if (rc < 0) {
+        return rc;
+    }
+    if (!ev->range_query) {
+        out->type = VALUE_SCALAR;
+        out->scalar = v[0];
+        return 0;
+    }
+    struct result_series *series = arena_array(ev->arena, struct result_series, 1);
+    series->points = arena_array(ev->arena, struct point, grid->n);
+    for (size_t i = 0; i < grid->n; i++) {
+        series->points[i] = (struct point){grid_ms(grid, i), v[i]};
+    }
+    series->n = grid->n;
+    out->type = VALUE_MATRIX;
+    out->series = series;
+    out->n = 1;
+    return 0;
+}
+
+static int run_series(struct eval *ev, const struct expr *expr, const struct grid *grid, struct query_result *out)
+{
+    struct collecting c = {.ev = ev, .grid = grid};
+    group_table_init(&c.table, ev->arena);
+    bool matrix = expr->type == VALUE_MATRIX;
+    int rc = matrix ? eval_samples(ev, expr, grid, (struct emit_samples){collect_samples, &c})
+                    : eval_vector(ev, expr, grid, (struct emit){collect, &c});
+    if (rc < 0) {
+        return rc;
+    }
+    out->type = matrix || ev->range_query ? VALUE_MATRIX : VALUE_VECTOR;
+    if (c.n && (out->type == VALUE_MATRIX || !ordered(expr))) {
+        qsort(c.v, c.n, sizeof(*c.v), series_cmp);
+    }
+    out->series = c.v;
+    out->n = c.n;
+    return 0;
+}
+
+static int run(struct eval *ev, const struct expr *expr, const struct grid *grid, struct query_result *out)
+{
+    int64_t begin_us = clock_mono_us();
+    *out = (struct query_result){.t_ms = grid->start_ms};
+    int rc = 0;
+    if (expr->type == VALUE_STRING) {
+        out->type = VALUE_STRING;
+        out->string = arena_dup(ev->arena, eval_string(expr));
+    } else if (expr->type == VALUE_SCALAR) {
+        rc = run_scalar(ev, expr, grid, out);
+    } else {
+        rc = run_series(ev, expr, grid, out);
+    }
+    out->warnings = note_texts(ev, ev->warnings, ev->warning_count);
+    out->warning_count = ev->warning_count;
+    out->infos = note_texts(ev, ev->infos, ev->info_count);
+    out->info_count = ev->info_count;
+    out->stats = ev->stats;
+    out->stats.eval_us = clock_mono_us() - begin_us;
+    return rc;
+}
+
+static int run_on_snapshot(struct store *store, const struct expr *expr, const struct grid *grid, bool range,
+                           const struct query_options *options, struct arena *arena, struct query_result *out,
+                           struct error *err)
+{
+    static const struct query_options defaults;
+    struct error no_error;
+    struct eval ev = {.arena = arena,
+                      .arena_base = arena->used_bytes,
+                      .options = options ? *options : defaults,
+                      .err = err ? err : &no_error,
+                      .start_ms = grid->start_ms,
+                      .end_ms = grid_ms(grid, grid->n - 1),
+                      .step_ms = grid->step_ms,
+                      .range_query = range};
+    ev.options.lookback_ms = ev.options.lookback_ms ? ev.options.lookback_ms : 5 * 60 * 1000;
+    ev.options.max_samples = ev.options.max_samples ? ev.options.max_samples : 50000000;
+    ev.options.max_memory_bytes = ev.options.max_memory_bytes ? ev.options.max_memory_bytes : (size_t)1 << 30;
+    int rc = snapshot_open(store, &ev.snapshot);
+    if (rc < 0) {
+        return error_set(ev.err, rc, "reading the store failed: %s", error_text(rc));
+    }
+    struct query_result result;
+    rc = run(&ev, expr, grid, &result);
+    snapshot_close(ev.snapshot);
+    if (rc == 0) {
+        *out = result;
+    }
+    return rc;
+}
+
+int query_instant(struct store *store, const struct expr *expr, int64_t t_ms, const struct query_options *options,
+                  struct arena *arena, struct query_result *out, struct error *err)
+{
+    struct grid grid = {.start_ms = t_ms, .step_ms = 1, .n = 1};
+    return run_on_snapshot(store, expr, &grid, false, options, arena, out, err);
+}
+
+int query_range(struct store *store, const struct expr *expr, int64_t start_ms, int64_t end_ms, int64_t step_ms,
+                const struct query_options *options, struct arena *arena, struct query_result *out, struct error *err)
+{
+    if (step_ms <= 0) {
+        return error_set(err, ERR_EXEC,
+                         "zero or negative query resolution step widths are not accepted. Try a positive "
+                         "integer");
+    }
+    if (end_ms < start_ms) {
+        return error_set(err, ERR_EXEC, "end timestamp must not be before start time");
+    }
+    uint64_t steps = ((uint64_t)end_ms - (uint64_t)start_ms) / (uint64_t)step_ms;
+    if (steps > STEPS_MAX) {
+        return error_set(err, ERR_LIMIT,
+                         "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query "
+                         "resolution (?step=XX)");
+    }
+    if (expr->type != VALUE_SCALAR && expr->type != VALUE_VECTOR) {
+        return error_set(err, ERR_EXEC,
+                         "invalid expression type \"%s\" for range query, must be Scalar or instant Vector",
+                         value_type_text(expr->type));
+    }
+    struct grid grid = {.start_ms = start_ms, .step_ms = step_ms, .n = (size_t)steps + 1};
+    return run_on_snapshot(store, expr, &grid, true, options, arena, out, err);
+}

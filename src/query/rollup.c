@@ -1,0 +1,161 @@
+/*
+ * Slides a window over each series of a range vector and calls the range function at each step.
+ *
+ * Counter resets are found once per series, so that rate() looks at two samples and the resets between, whatever the
+ * window's length.
+ */
+#include "src/query/rollup.h"
+
+#include "src/base/number.h"
+#include "src/query/impl.h"
+
+#define ROLLUP_ARGS_MAX 2
+
+struct rollup {
+    struct eval *ev;
+    const struct expr *call, *range;
+    const struct grid *grid;
+    const double *args[ROLLUP_ARGS_MAX];
+    size_t arg_count;
+    struct emit out;
+    double *v; /* the column */
+    size_t *resets, reset_cap;
+    double *scratch;
+    size_t scratch_cap;
+    bool counter; /* rate, increase: a name that is no counter's is remarked on */
+};
+
+static size_t find_resets(struct rollup *r, const struct samples *samples)
+{
+    size_t count = 0;
+    for (size_t i = 1; i < samples->n; i++) {
+        count += samples->v[i] < samples->v[i - 1];
+    }
+    if (count > r->reset_cap) {
+        r->reset_cap = 2 * count;
+        r->resets = arena_alloc(r->ev->arena, r->reset_cap * sizeof(*r->resets));
+    }
+    size_t n = 0;
+    for (size_t i = 1; n < count; i++) {
+        if (samples->v[i] < samples->v[i - 1]) {
+            r->resets[n++] = i;
+        }
+    }
+    return count;
+}
+
+static void remark_on_name(struct rollup *r, struct labels labels)
+{
+    static const char *const endings[] = {"_total", "_sum", "_count", "_bucket"};
+    struct str name = labels_get(labels, METRIC_NAME);
+    for (size_t i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
+        if (!name.len || str_ends(name, str_of(endings[i]))) {
+            return;
+        }
+    }
+    eval_info(r->ev, r->call->call.args[0],
+              "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"" STR_FMT "\"",
+              STR_ARG(name));
+}
+
+static int rollup_series(void *ctx, const struct samples *samples)
+{
+    struct rollup *r = ctx;
+    if (samples->n > r->scratch_cap) {
+        r->scratch_cap = 2 * samples->n;
+        r->scratch = arena_alloc(r->ev->arena, r->scratch_cap * sizeof(*r->scratch));
+    }
+    size_t reset_total = find_resets(r, samples);
+    size_t lo = 0, hi = 0, reset_lo = 0, reset_hi = 0;
+    bool any = false;
+    for (size_t i = 0; i < r->grid->n; i++) {
+        struct window w = {.scratch = r->scratch, .eval_ms = grid_ms(r->grid, i)};
+        window_of(r->ev, r->range, r->grid, i, &w.from_ms, &w.to_ms);
+        while (hi < samples->n && samples->t_ms[hi] <= w.to_ms) {
+            hi++;
+        }
+        while (lo < hi && samples->t_ms[lo] <= w.from_ms) {
+            lo++;
+        }
+        while (reset_hi < reset_total && r->resets[reset_hi] < hi) {
+            reset_hi++;
+        }
+        while (reset_lo < reset_hi && r->resets[reset_lo] <= lo) { /* the fall to v[lo] lies before the window */
+            reset_lo++;
+        }
+        r->v[i] = absent();
+        if (lo == hi) {
+            continue;
+        }
+        w.t_ms = samples->t_ms + lo;
+        w.v = samples->v + lo;
+        w.n = hi - lo;
+        w.resets = r->resets + reset_lo;
+        w.reset_count = reset_hi - reset_lo;
+        w.reset_base = lo;
+        double scalars[ROLLUP_ARGS_MAX] = {0};
+        for (size_t k = 0; k < r->arg_count; k++) {
+            scalars[k] = r->args[k][i];
+        }
+        r->v[i] = r->call->call.function->rollup(&w, scalars);
+        any = any || !is_absent(r->v[i]);
+    }
+    if (r->counter) {
+        remark_on_name(r, samples->labels);
+    }
+    struct column column = {
+        .labels = samples->labels, .drop_name = samples->drop_name || !r->call->call.function->keeps_name, .v = r->v};
+    return any ? emit_column(r->out, &column) : 0;
+}
+
+static int check_smoothing(struct rollup *r)
+{
+    static const char *const names[] = {"smoothing factor", "trend factor"};
+    static const char *const letters[] = {"sf", "tf"};
+    for (size_t k = 0; k < 2; k++) {
+        for (size_t i = 0; i < r->grid->n; i++) {
+            double f = r->args[k][i];
+            if (!(f > 0 && f < 1)) {
+                return eval_fail(r->ev, "invalid %s. Expected: 0 < %s < 1, got: %f", names[k], letters[k], f);
+            }
+        }
+    }
+    return 0;
+}
+
+static void check_quantile(struct rollup *r)
+{
+    for (size_t i = 0; i < r->grid->n; i++) {
+        double q = r->args[0][i];
+        if (!(q >= 0 && q <= 1)) {
+            char text[NUMBER_MAX];
+            eval_warn(r->ev, r->call->call.args[0], "quantile value should be between 0 and 1, got %.*s",
+                      (int)number_format(q, text), text);
+        }
+    }
+}
+
+int eval_rollup(struct eval *ev, const struct expr *call, const struct grid *grid, struct emit out)
+{
+    struct rollup r = {.ev = ev, .call = call, .grid = grid, .out = out, .v = column_new(ev, grid)};
+    double (*fn)(const struct window *, const double *) = call->call.function->rollup;
+    r.counter = fn == rollup_rate || fn == rollup_increase;
+    for (size_t i = 0; i < call->call.arg_count; i++) {
+        const struct expr *arg = call->call.args[i];
+        if (arg->type == VALUE_MATRIX) {
+            r.range = expr_strip(arg);
+            continue;
+        }
+        double *values = column_new(ev, grid);
+        int rc = eval_scalar(ev, arg, grid, values);
+        if (rc < 0) {
+            return rc;
+        }
+        r.args[r.arg_count++] = values;
+    }
+    if (fn == rollup_quantile) {
+        check_quantile(&r);
+    }
+    int rc = fn == rollup_double_exponential ? check_smoothing(&r) : 0;
+    return rc < 0 ? rc : eval_samples(ev, r.range, grid, (struct emit_samples){rollup_series, &r});
+}

@@ -1,0 +1,213 @@
+/* Where samples come from: selectors, ranges, subqueries. */
+#include "src/base/clock.h"
+#include "src/query/eval.h"
+
+#define SUBQUERY_STEP_MS 60000 /* of [1h:], Prometheus' default evaluation interval */
+
+static int64_t base_ms(const struct eval *ev, const struct time_shift *shift, int64_t t_ms)
+{
+    switch (shift->at) {
+    case AT_TIME:
+        return shift->at_ms;
+    case AT_START:
+        return ev->start_ms;
+    case AT_END:
+        return ev->end_ms;
+    case AT_NONE:
+        break;
+    }
+    return t_ms;
+}
+
+int64_t shifted_ms(const struct eval *ev, const struct time_shift *shift, int64_t t_ms)
+{
+    return base_ms(ev, shift, t_ms) - shift->offset_ms;
+}
+
+void window_of(const struct eval *ev, const struct expr *range, const struct grid *grid, size_t step, int64_t *from_ms,
+               int64_t *to_ms)
+{
+    *to_ms = shifted_ms(ev, &range->shift, grid_ms(grid, step));
+    *from_ms = *to_ms - range->range.range_ms;
+}
+
+static int select_failed(struct eval *ev, int rc)
+{
+    return error_set(ev->err, rc, "reading the store failed: %s", error_text(rc));
+}
+
+static int select_series(struct eval *ev, const struct expr *selector, int64_t from_ms, int64_t to_ms,
+                         struct series_set *out)
+{
+    int rc = snapshot_select(ev->snapshot, selector->selector.matchers, selector->selector.matcher_count, from_ms,
+                             to_ms, 0, ev->arena, out);
+    if (rc < 0) {
+        return select_failed(ev, rc);
+    }
+    ev->stats.series += out->n;
+    return 0;
+}
+
+static int read_series(struct eval *ev, const struct series_ref *series, int64_t from_ms, int64_t to_ms,
+                       struct sample_columns *columns)
+{
+    int rc = snapshot_read(ev->snapshot, series->id, from_ms, to_ms, columns);
+    if (rc < 0) {
+        return select_failed(ev, rc);
+    }
+    ev->stats.samples += columns->n;
+    return eval_check(ev, columns->n);
+}
+
+/* ---- instant vectors ---- */
+
+/* The newest sample at most `lookback` old at each step; a stale marker ends the series. */
+static bool fill_column(const struct eval *ev, const struct expr *selector, const struct grid *grid,
+                        const struct sample_columns *samples, bool times, double *v)
+{
+    size_t next = 0; /* first sample newer than the step */
+    bool any = false;
+    for (size_t i = 0; i < grid->n; i++) {
+        int64_t t = shifted_ms(ev, &selector->shift, grid_ms(grid, i));
+        while (next < samples->n && samples->t_ms[next] <= t) {
+            next++;
+        }
+        v[i] = absent();
+        if (next && samples->t_ms[next - 1] > t - ev->options.lookback_ms && !sample_is_stale(samples->v[next - 1])) {
+            v[i] = times ? (double)samples->t_ms[next - 1] / 1000 : samples->v[next - 1];
+            any = true;
+        }
+    }
+    return any;
+}
+
+static int stream_selector(struct eval *ev, const struct expr *selector, const struct grid *grid, bool times,
+                           struct sample_columns *samples, struct emit out)
+{
+    int64_t from_ms = shifted_ms(ev, &selector->shift, grid_ms(grid, 0)) - ev->options.lookback_ms + 1;
+    int64_t to_ms = shifted_ms(ev, &selector->shift, grid_ms(grid, grid->n - 1));
+    struct series_set set;
+    int rc = select_series(ev, selector, from_ms, to_ms, &set);
+    double *v = column_new(ev, grid);
+    for (size_t i = 0; rc == 0 && i < set.n; i++) {
+        rc = read_series(ev, &set.v[i], from_ms, to_ms, samples);
+        if (rc == 0 && fill_column(ev, selector, grid, samples, times, v)) {
+            rc = emit_column(out, &(struct column){.labels = set.v[i].labels, .v = v});
+        }
+    }
+    return rc;
+}
+
+int eval_selector(struct eval *ev, const struct expr *selector, const struct grid *grid, bool times, struct emit out)
+{
+    struct sample_columns samples = {0};
+    int rc = stream_selector(ev, selector, grid, times, &samples, out);
+    sample_columns_release(&samples);
+    return rc;
+}
+
+/* ---- range vectors ---- */
+
+static size_t drop_stale(struct sample_columns *samples)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < samples->n; i++) {
+        if (!sample_is_stale(samples->v[i])) {
+            samples->t_ms[n] = samples->t_ms[i];
+            samples->v[n++] = samples->v[i];
+        }
+    }
+    return n;
+}
+
+static int stream_range(struct eval *ev, const struct expr *range, const struct grid *grid,
+                        struct sample_columns *samples, struct emit_samples out)
+{
+    int64_t from_ms, to_ms, unused;
+    window_of(ev, range, grid, 0, &from_ms, &unused);
+    window_of(ev, range, grid, grid->n - 1, &unused, &to_ms);
+    struct series_set set;
+    int rc = select_series(ev, range->range.expr, from_ms + 1, to_ms, &set);
+    for (size_t i = 0; rc == 0 && i < set.n; i++) {
+        rc = read_series(ev, &set.v[i], from_ms + 1, to_ms, samples);
+        size_t n = rc == 0 ? drop_stale(samples) : 0;
+        if (n) {
+            rc = out.fn(out.ctx,
+                        &(struct samples){.labels = set.v[i].labels, .t_ms = samples->t_ms, .v = samples->v, .n = n});
+        }
+    }
+    return rc;
+}
+
+/* ---- subqueries: the inner expression on a grid of its own ---- */
+
+struct subquery {
+    struct eval *ev;
+    struct grid grid;
+    int64_t *t_ms;
+    double *v;
+    struct emit_samples out;
+};
+
+static int subquery_column(void *ctx, struct column *column)
+{
+    struct subquery *s = ctx;
+    size_t n = 0;
+    for (size_t i = 0; i < s->grid.n; i++) {
+        if (!is_absent(column->v[i])) {
+            s->t_ms[n] = grid_ms(&s->grid, i);
+            s->v[n++] = column->v[i];
+        }
+    }
+    int rc = eval_check(s->ev, n);
+    return rc < 0 || !n
+               ? rc
+               : s->out.fn(
+                     s->out.ctx,
+                     &(struct samples){
+                         .labels = column->labels, .drop_name = column->drop_name, .t_ms = s->t_ms, .v = s->v, .n = n});
+}
+
+/* Steps of a subquery are multiples of its step since the epoch, so that they do not move with the query. */
+static struct grid subquery_grid(const struct eval *ev, const struct expr *subquery, const struct grid *grid)
+{
+    int64_t from_ms, to_ms, unused;
+    window_of(ev, subquery, grid, 0, &from_ms, &unused);
+    window_of(ev, subquery, grid, grid->n - 1, &unused, &to_ms);
+    int64_t step = subquery->range.step_ms ? subquery->range.step_ms : SUBQUERY_STEP_MS;
+    int64_t start = from_ms / step * step;
+    if (start <= from_ms) {
+        start += step;
+    }
+    return (struct grid){
+        .start_ms = start, .step_ms = step, .n = to_ms < start ? 0 : (size_t)((to_ms - start) / step) + 1};
+}
+
+static int stream_subquery(struct eval *ev, const struct expr *subquery, const struct grid *grid,
+                           struct emit_samples out)
+{
+    struct subquery s = {.ev = ev, .grid = subquery_grid(ev, subquery, grid), .out = out};
+    if (s.grid.n == 0) {
+        return 0;
+    }
+    if (s.grid.n > ev->options.max_samples || s.grid.n > ev->options.max_memory_bytes / 32) {
+        return error_set(ev->err, ERR_LIMIT,
+                         "the subquery has %zu steps, more than fit into memory in query execution; try a larger step",
+                         s.grid.n);
+    }
+    s.t_ms = arena_alloc(ev->arena, s.grid.n * sizeof(*s.t_ms));
+    s.v = arena_alloc(ev->arena, s.grid.n * sizeof(*s.v));
+    return eval_vector(ev, subquery->range.expr, &s.grid, (struct emit){subquery_column, &s});
+}
+
+int eval_samples(struct eval *ev, const struct expr *expr, const struct grid *grid, struct emit_samples out)
+{
+    expr = expr_strip(expr);
+    if (expr->kind == EXPR_SUBQUERY) {
+        return stream_subquery(ev, expr, grid, out);
+    }
+    struct sample_columns samples = {0};
+    int rc = stream_range(ev, expr, grid, &samples, out);
+    sample_columns_release(&samples);
+    return rc;
+}
