@@ -137,6 +137,7 @@ void loop_run(struct loop *loop)
     /* Only handles that are closing keep the loop up now; what owners left open they close before loop_free(). */
     uv_walk(&loop->uv, unref_open, NULL);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
+    run_messages(loop); /* who called before the stop still gets an answer; later calls are refused */
 }
 
 void loop_stop(struct loop *loop)

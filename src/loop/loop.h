@@ -13,9 +13,12 @@ struct uv_loop_s;
 struct loop;
 
 struct loop *loop_new(void);
-/* Runs until loop_stop() and every handle has closed. SIGPIPE is ignored. */
+/* Runs until loop_stop(), then until what is closing has closed. Owners may stop timers and close connections before
+ * or after, up to loop_free(). SIGPIPE is ignored. */
 void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop); /* any thread, async-signal-safe not required */
+/* On the loop thread. Waits at most 1 s for jobs of loop_work() and calls their done(); a job that hangs longer is left
+ * behind with its thread, and its done() is never called. */
 void loop_free(struct loop *loop);
 struct uv_loop_s *loop_uv(struct loop *loop); /* for src/loop only */
 
@@ -38,7 +41,7 @@ void loop_on_signal(struct loop *loop, int signum, loop_fn fn, void *ctx) LOOP_O
 enum loop_lane { LANE_QUERY, LANE_HOST, LANE_DNS, LANE_COUNT };
 int loop_work(struct loop *loop, enum loop_lane lane, loop_fn run, loop_fn done, void *ctx) MUST_USE;
 
-/* Messages from any thread to the loop. */
+/* Messages from any thread to the loop. Dropped once loop_free() has begun. */
 void loop_post(struct loop *loop, loop_fn fn, void *ctx);
 /* Runs fn on the loop and waits for it, at most timeout_ms: 0, ERR_TIMEOUT (fn will not run any more, or is
  * still running: ctx must stay valid until fn has returned, which the call ensures when it has begun), ERR_CLOSED after
