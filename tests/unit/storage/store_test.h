@@ -8,6 +8,7 @@
 #include "storage/state.h"
 #include "tests/support/test.h"
 
+#include <errno.h>
 #include <ftw.h>
 #include <unistd.h>
 
@@ -106,4 +107,18 @@ static inline struct sample_columns get(struct store *store, const char *name, c
     matcher_release(&matchers[0]);
     matcher_release(&matchers[1]);
     return columns;
+}
+
+/* A flush asks for the truncation, which comes a moment later. */
+static inline void wait_wal_empty(struct store *store)
+{
+    const struct env *env = &store->envs[ENV_WAL];
+    for (size_t entries = 1; entries;) {
+        auto_txn *txn = NULL;
+        MDB_stat st;
+        assert_int_equal(env_read(env, &txn), 0);
+        assert_int_equal(mdb_stat(txn, env->dbi[DBI_WAL], &st), 0);
+        entries = st.ms_entries;
+        usleep(1000);
+    }
 }

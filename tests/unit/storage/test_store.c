@@ -283,17 +283,7 @@ static void the_wal_shrinks_after_a_flush(void **state)
     fill_ten_hours(f.store);
     assert_int_equal(store_sync(f.store, 10000), 0);
     assert_int_equal(metrics_flush(f.store->metrics, true), 0);
-    const struct env *env = &f.store->envs[ENV_WAL];
-    size_t entries = 1;
-    for (int i = 0; entries && i < 1000; i++) {
-        auto_txn *txn = NULL;
-        MDB_stat st;
-        assert_int_equal(env_read(env, &txn), 0);
-        assert_int_equal(mdb_stat(txn, env->dbi[DBI_WAL], &st), 0);
-        entries = st.ms_entries;
-        usleep(5000);
-    }
-    assert_int_equal(entries, 0);
+    wait_wal_empty(f.store);
     put(f.store, "m", "a", START + 10 * HOUR, 5);
     fixture_reopen(&f);
     struct sample_columns c = get(f.store, "m", "a", START + 10 * HOUR, START + 10 * HOUR);

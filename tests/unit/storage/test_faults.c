@@ -1,0 +1,348 @@
+/* Locks, versions, full disks, damaged records. */
+#include "storage/block.h"
+#include "storage/wal.h"
+#include "tests/unit/storage/store_test.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+static void a_second_open_is_refused_with_the_pid(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    fixture_open(&f);
+    struct store *second = NULL;
+    struct error err = {0};
+    assert_int_equal(store_open(&f.options, &second, &err), ERR_BUSY);
+    assert_null(second);
+    char pid[32];
+    snprintf(pid, sizeof(pid), "process %d:", (int)getpid());
+    assert_non_null(strstr(err.text, pid));
+    assert_non_null(strstr(err.text, f.dir));
+    fixture_reopen(&f);
+    fixture_release(&f);
+}
+
+static void write_version(const char *dir, const char *folder, uint32_t version)
+{
+    struct env env;
+    const struct env_spec spec = {.folder = folder, .version = UINT32_MAX};
+    struct error err;
+    assert_int_equal(env_open(&env, &spec, dir, (size_t)1 << 30, false, &err), 0);
+    MDB_txn *txn;
+    assert_int_equal(mdb_txn_begin(env.mdb, NULL, 0, &txn), 0);
+    uint8_t bytes[4];
+    env_put_be(bytes, version, 4);
+    MDB_val key = env_val("format", 6), value = env_val(bytes, 4);
+    assert_int_equal(mdb_put(txn, env.meta, &key, &value, 0), 0);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    env_close(&env);
+}
+
+static void a_newer_format_is_refused_by_name(void **state)
+{
+    (void)state;
+    static const char *const folders[] = {"metrics", "wal", "tasks", "state"};
+    for (size_t i = 0; i < 4; i++) {
+        struct fixture f;
+        fixture_init(&f);
+        fixture_open(&f);
+        store_close(f.store);
+        f.store = NULL;
+        write_version(f.dir, folders[i], 99);
+        struct error err = {0};
+        assert_int_equal(store_open(&f.options, &f.store, &err), ERR_VERSION);
+        assert_non_null(strstr(err.text, folders[i]));
+        assert_non_null(strstr(err.text, "99"));
+        fixture_release(&f);
+    }
+}
+
+static void unusable_directories_are_explained(void **state)
+{
+    (void)state;
+    struct store *store = NULL;
+    struct error err = {0};
+    struct store_options options = {.dir = "/tmp/no-such-folder/below"};
+    assert_int_equal(store_open(&options, &store, &err), -ENOENT);
+    assert_non_null(strstr(err.text, "/tmp/no-such-folder/below"));
+    options.dir = "/dev/null";
+    assert_int_equal(store_open(&options, &store, &err), -ENOTDIR);
+    struct fixture f;
+    fixture_init(&f);
+    fixture_open(&f);
+    store_close(f.store);
+    f.store = NULL;
+    char path[128];
+    snprintf(path, sizeof(path), "%s/wal/data.mdb", f.dir);
+    int fd = open(path, O_WRONLY | O_TRUNC);
+    assert_true(fd >= 0);
+    char noise[8192];
+    memset(noise, 'x', sizeof(noise));
+    assert_int_equal(write(fd, noise, sizeof(noise)), sizeof(noise));
+    close(fd);
+    assert_int_equal(store_open(&f.options, &f.store, &err), ERR_CORRUPT);
+    assert_non_null(strstr(err.text, "wal"));
+    fixture_release(&f);
+}
+
+static int done_count, done_rc;
+static void count_done(void *ctx, int rc)
+{
+    (void)ctx;
+    __atomic_add_fetch(&done_count, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&done_rc, rc, __ATOMIC_SEQ_CST);
+}
+
+static bool is_writable(struct store *store, struct error *failure)
+{
+    struct store_status status;
+    store_get_status(store, &status);
+    *failure = status.failure;
+    return status.writable;
+}
+
+/* Until the writer says so; the test runner's time limit ends an endless wait. */
+static void wait_writable(struct store *store, bool wanted)
+{
+    struct error failure;
+    while (is_writable(store, &failure) != wanted) {
+        usleep(1000);
+    }
+    assert_int_equal(failure.code, wanted ? 0 : ERR_FULL);
+}
+
+static void append_block(struct store *store, int64_t t_ms, int width, store_done_fn done)
+{
+    struct maker m;
+    maker_init(&m, "g", t_ms);
+    for (int i = 0; i < width; i++) {
+        char instance[24];
+        snprintf(instance, sizeof(instance), "i%d", i);
+        maker_add(&m, "m", instance, t_ms, (double)i + 0.1);
+    }
+    int rc = store_append(store, &m.batch, done, NULL);
+    assert_true(rc == 0 || rc == ERR_FULL);
+    maker_release(&m);
+}
+
+/* The limit on file size stands for a full disk: the write fails half way. In a child, since the limit is for good. */
+static void disk_full_child(struct fixture *f)
+{
+    clock_fake(START + HOUR, 0);
+    f->options.queue_bytes = (size_t)8 << 20;
+    fixture_open(f);
+    append_block(f->store, START, 100, NULL);
+    assert_int_equal(store_sync(f->store, 10000), 0);
+    struct rlimit unlimited, limit = {.rlim_cur = 300000};
+    getrlimit(RLIMIT_FSIZE, &unlimited);
+    limit.rlim_max = unlimited.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    int batches = 1;
+    done_count = 0;
+    for (; batches < 300; batches++) {
+        append_block(f->store, START + batches * 1000, 100, count_done);
+    }
+    wait_writable(f->store, false);
+    assert_int_equal(store_sync(f->store, 10), ERR_FULL);
+    struct sample_columns c = get(f->store, "m", "i7", INT64_MIN, INT64_MAX);
+    assert_int_equal(c.n, 300); /* reads go on, unwritten samples included */
+    sample_columns_release(&c);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    wait_writable(f->store, true);
+    assert_int_equal(store_sync(f->store, 20000), 0);
+    assert_int_equal(done_count, 299);
+    assert_int_equal(done_rc, 0);
+    fixture_reopen(f);
+    c = get(f->store, "m", "i7", INT64_MIN, INT64_MAX);
+    assert_int_equal(c.n, 300);
+    sample_columns_release(&c);
+    store_close(f->store);
+}
+
+static void a_full_disk_is_survived_and_recovered_from(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        disk_full_child(&f);
+        _exit(0);
+    }
+    int status = -1;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    fixture_release(&f);
+}
+
+/* The map is the disk's end here: the queue fills up to its bound, then appends are refused whole. */
+static void a_full_map_fills_the_queue_and_then_refuses(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    f.options.map_bytes = (size_t)1 << 20;
+    f.options.queue_bytes = (size_t)1 << 20;
+    clock_fake(START + HOUR, 0);
+    fixture_open(&f);
+    int batches = 0;
+    struct maker m;
+    for (int rc = 0; rc == 0; batches++) {
+        assert_true(batches < 20000);
+        maker_init(&m, "g", START + batches);
+        for (int i = 0; i < 100; i++) {
+            char instance[24];
+            snprintf(instance, sizeof(instance), "i%d", i);
+            maker_add(&m, "m", instance, START + batches, i + 0.1);
+        }
+        rc = store_append(f.store, &m.batch, NULL, NULL);
+        assert_true(rc == 0 || rc == ERR_FULL);
+        maker_release(&m);
+        if (rc) {
+            break;
+        }
+    }
+    wait_writable(f.store, false);
+    struct sample_columns c = get(f.store, "m", "i7", INT64_MIN, INT64_MAX);
+    assert_int_equal(c.n, batches);
+    sample_columns_release(&c);
+    fixture_release(&f);
+}
+
+/* Flips one bit of the first value of a database. */
+static void damage(const char *dir, const struct env_spec *spec, unsigned dbi, size_t offset)
+{
+    struct env env;
+    struct error err;
+    assert_int_equal(env_open(&env, spec, dir, (size_t)1 << 30, false, &err), 0);
+    MDB_txn *txn;
+    MDB_cursor *cursor;
+    MDB_val k, v;
+    assert_int_equal(mdb_txn_begin(env.mdb, NULL, 0, &txn), 0);
+    assert_int_equal(mdb_cursor_open(txn, env.dbi[dbi], &cursor), 0);
+    assert_int_equal(mdb_cursor_get(cursor, &k, &v, MDB_FIRST), 0);
+    char *copy = mem_alloc(v.mv_size);
+    memcpy(copy, v.mv_data, v.mv_size);
+    copy[offset < v.mv_size ? offset : v.mv_size - 1] ^= 4;
+    MDB_val changed = env_val(copy, v.mv_size);
+    assert_int_equal(mdb_cursor_put(cursor, &k, &changed, MDB_CURRENT), 0);
+    mdb_cursor_close(cursor);
+    assert_int_equal(mdb_txn_commit(txn), 0);
+    mem_free(copy);
+    env_close(&env);
+}
+
+static void a_damaged_wal_record_is_skipped_and_counted(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    clock_fake(START + HOUR, 0);
+    fixture_open(&f);
+    put(f.store, "a", "x", START, 1);
+    put(f.store, "b", "x", START, 1);
+    put(f.store, "a", "x", START + 1, 1);
+    store_close(f.store);
+    damage(f.dir, &wal_env_spec, DBI_WAL, 30);
+    int64_t corruptions = self_get(SELF_CORRUPTIONS);
+    fixture_open(&f);
+    assert_int_equal(self_get(SELF_CORRUPTIONS), corruptions + 2); /* and the later sample of its series */
+    struct sample_columns c = get(f.store, "b", "x", INT64_MIN, INT64_MAX);
+    assert_int_equal(c.n, 1);
+    sample_columns_release(&c);
+    put(f.store, "a", "x", START + 2, 1);
+    c = get(f.store, "a", "x", INT64_MIN, INT64_MAX);
+    assert_int_equal(c.n, 1);
+    sample_columns_release(&c);
+    fixture_release(&f);
+}
+
+static void flush_two_series(struct fixture *f)
+{
+    fixture_init(f);
+    clock_fake(START + HOUR, 0);
+    fixture_open(f);
+    for (int i = 0; i < 100; i++) {
+        put(f->store, "a", "x", START + i * 1000, i * 1.5);
+        put(f->store, "b", "x", START + i * 1000, i * 2.5);
+    }
+    assert_int_equal(metrics_flush(f->store->metrics, true), 0);
+    wait_wal_empty(f->store);
+    store_close(f->store);
+    f->store = NULL;
+}
+
+/* The last byte belongs to the value column of the second series. */
+static void a_damaged_column_costs_one_series(void **state)
+{
+    (void)state;
+    struct fixture f;
+    flush_two_series(&f);
+    damage(f.dir, &metrics_env_spec, DBI_BLOCKS, SIZE_MAX);
+    fixture_open(&f);
+    int64_t corruptions = self_get(SELF_CORRUPTIONS);
+    struct sample_columns c = get(f.store, "a", "x", INT64_MIN, INT64_MAX);
+    assert_int_equal(c.n, 100);
+    sample_columns_release(&c);
+    assert_int_equal(self_get(SELF_CORRUPTIONS), corruptions);
+    c = get(f.store, "b", "x", INT64_MIN, INT64_MAX);
+    assert_int_equal(c.n, 0);
+    sample_columns_release(&c);
+    assert_int_equal(self_get(SELF_CORRUPTIONS), corruptions + 1);
+    fixture_release(&f);
+}
+
+static void a_damaged_directory_costs_one_block(void **state)
+{
+    (void)state;
+    struct fixture f;
+    flush_two_series(&f);
+    damage(f.dir, &metrics_env_spec, DBI_BLOCKS, 50);
+    fixture_open(&f);
+    int64_t corruptions = self_get(SELF_CORRUPTIONS);
+    put(f.store, "a", "x", START + HOUR, 9);
+    struct sample_columns c = get(f.store, "a", "x", INT64_MIN, INT64_MAX);
+    assert_int_equal(c.n, 1);
+    sample_columns_release(&c);
+    assert_int_equal(self_get(SELF_CORRUPTIONS), corruptions + 1);
+    fixture_release(&f);
+}
+
+static void a_damaged_series_record_costs_one_series(void **state)
+{
+    (void)state;
+    struct fixture f;
+    flush_two_series(&f);
+    damage(f.dir, &metrics_env_spec, DBI_SERIES, 9);
+    int64_t corruptions = self_get(SELF_CORRUPTIONS);
+    fixture_open(&f);
+    assert_int_equal(self_get(SELF_CORRUPTIONS), corruptions + 1);
+    struct sample_columns c = get(f.store, "b", "x", INT64_MIN, INT64_MAX);
+    assert_int_equal(c.n, 100);
+    sample_columns_release(&c);
+    put(f.store, "a", "x", START + HOUR, 9);
+    assert_int_equal(f.store->metrics->counters.next_id, 4);
+    fixture_release(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_second_open_is_refused_with_the_pid),
+        cmocka_unit_test(a_newer_format_is_refused_by_name),
+        cmocka_unit_test(unusable_directories_are_explained),
+        cmocka_unit_test(a_full_disk_is_survived_and_recovered_from),
+        cmocka_unit_test(a_full_map_fills_the_queue_and_then_refuses),
+        cmocka_unit_test(a_damaged_wal_record_is_skipped_and_counted),
+        cmocka_unit_test(a_damaged_column_costs_one_series),
+        cmocka_unit_test(a_damaged_directory_costs_one_block),
+        cmocka_unit_test(a_damaged_series_record_costs_one_series),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
