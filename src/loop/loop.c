@@ -35,7 +35,7 @@ struct signal_watch {
 struct loop {
     uv_loop_t uv;
     uv_async_t wake;
-    struct pool *pool;
+    struct loop_pool *pool;
     struct signal_watch *signals;
     atomic_bool stopping;
 
@@ -110,7 +110,7 @@ struct loop *loop_new(void)
     loop->wake.data = loop;
     pthread_mutex_init(&loop->lock, NULL);
     loop->end = &loop->first;
-    loop->pool = pool_new(loop);
+    loop->pool = loop_pool_new(loop);
     return loop;
 }
 
@@ -180,7 +180,7 @@ void loop_free(struct loop *loop)
         return;
     }
     loop_assert();
-    bool all_ended = pool_free(loop->pool, POOL_WAIT_MS);
+    bool all_ended = loop_pool_free(loop->pool, POOL_WAIT_MS);
     run_messages(loop); /* done() of the jobs that have ended */
     while (loop->signals) {
         struct signal_watch *watch = loop->signals;
@@ -268,7 +268,7 @@ void loop_on_signal(struct loop *loop, int signum, loop_fn fn, void *ctx)
 
 int loop_work(struct loop *loop, enum loop_lane lane, loop_fn run, loop_fn done, void *ctx)
 {
-    return pool_submit(loop->pool, lane, run, done, ctx);
+    return loop_pool_submit(loop->pool, lane, run, done, ctx);
 }
 
 /* Called with the lock held. */

@@ -21,7 +21,7 @@ struct lane {
     int running;
 };
 
-struct pool {
+struct loop_pool {
     struct loop *loop;
     pthread_mutex_t lock;     /* guards everything below */
     pthread_cond_t wanted;    /* a job may have become runnable, or the end has come */
@@ -33,7 +33,7 @@ struct pool {
 };
 
 /* Called with the lock held. NULL: nothing may run now. */
-static struct job *take_job(struct pool *pool, enum loop_lane *from)
+static struct job *take_job(struct loop_pool *pool, enum loop_lane *from)
 {
     for (int i = 0; i < LANE_COUNT; i++) {
         int index = (pool->next_lane + i) % LANE_COUNT;
@@ -57,7 +57,7 @@ static struct job *take_job(struct pool *pool, enum loop_lane *from)
 
 static void *worker(void *arg)
 {
-    struct pool *pool = arg;
+    struct loop_pool *pool = arg;
     thread_set_name("cloche-work");
     pthread_mutex_lock(&pool->lock);
     for (;;) {
@@ -85,9 +85,9 @@ static void *worker(void *arg)
     return NULL;
 }
 
-struct pool *pool_new(struct loop *loop)
+struct loop_pool *loop_pool_new(struct loop *loop)
 {
-    struct pool *pool = mem_zalloc(sizeof(*pool));
+    struct loop_pool *pool = mem_zalloc(sizeof(*pool));
     pool->loop = loop;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->wanted, NULL);
@@ -115,7 +115,7 @@ struct pool *pool_new(struct loop *loop)
     return pool;
 }
 
-bool pool_free(struct pool *pool, int wait_ms)
+bool loop_pool_free(struct loop_pool *pool, int wait_ms)
 {
     struct timespec deadline;
     clock_gettime(CLOCK_MONOTONIC, &deadline);
@@ -142,7 +142,7 @@ bool pool_free(struct pool *pool, int wait_ms)
     return true;
 }
 
-int pool_submit(struct pool *pool, enum loop_lane lane, loop_fn run, loop_fn done, void *ctx)
+int loop_pool_submit(struct loop_pool *pool, enum loop_lane lane, loop_fn run, loop_fn done, void *ctx)
 {
     invariant(lane >= 0 && lane < LANE_COUNT);
     struct job *job = mem_alloc(sizeof(*job));

@@ -7,9 +7,9 @@
 #pragma once
 #include "src/loop/loop.h"
 
-struct pool;
-struct pool *pool_new(struct loop *loop);
+struct loop_pool;
+struct loop_pool *loop_pool_new(struct loop *loop);
 /* Waits for the jobs that are queued or running, at most wait_ms. False: one of them hangs; its thread and what it
  * uses are left behind, and done() is not called for it. */
-bool pool_free(struct pool *pool, int wait_ms);
-int pool_submit(struct pool *pool, enum loop_lane lane, loop_fn run, loop_fn done, void *ctx);
+bool loop_pool_free(struct loop_pool *pool, int wait_ms);
+int loop_pool_submit(struct loop_pool *pool, enum loop_lane lane, loop_fn run, loop_fn done, void *ctx);
