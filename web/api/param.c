@@ -23,6 +23,9 @@ static bool seconds_to_ms(double seconds, int64_t *ms)
     return true;
 }
 
+/* Prometheus' durations are 64 bits of nanoseconds. */
+#define DURATION_MAX_S 9223372036.0
+
 int param_time(struct str text, int64_t *ms, struct error *err)
 {
     double seconds;
@@ -36,7 +39,7 @@ int param_duration(struct str text, int64_t *ms, struct error *err)
 {
     double seconds;
     if (number_parse(text, &seconds)) {
-        if (isfinite(seconds) && seconds_to_ms(seconds, ms)) {
+        if (fabs(seconds) < DURATION_MAX_S && seconds_to_ms(seconds, ms)) {
             return 0;
         }
         return error_set(err, ERR_PARSE, "cannot parse \"" STR_FMT "\" to a valid duration. It overflows int64",
