@@ -50,8 +50,8 @@ void block_builder_init(struct block_builder *b)
 
 void block_builder_clear(struct block_builder *b)
 {
-    vec_each (struct block_time_column *, it, &b->times) {
-        mem_free(it->t_ms);
+    for (size_t i = 0; i < b->times.len; i++) {
+        mem_free(b->times.p[i].t_ms);
     }
     vec_clear(&b->times);
     vec_clear(&b->series);

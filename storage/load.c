@@ -211,10 +211,8 @@ static bool is_flushed(struct loader *l, int64_t t_ms)
     if (!l->looked_up || l->current.window_ms != start_ms) {
         l->looked_up = true;
         l->current = (struct flushed){start_ms, 0};
-        vec_each (const struct flushed *, it, &l->flushed) {
-            if (it->window_ms == start_ms) {
-                l->current = *it;
-            }
+        for (size_t i = 0; i < l->flushed.len; i++) {
+            l->current = l->flushed.p[i].window_ms == start_ms ? l->flushed.p[i] : l->current;
         }
     }
     return l->wal_seq <= l->current.last_wal;

@@ -25,9 +25,9 @@ static struct index *fill(struct arena *arena, size_t *count)
             for (int j = 0; j < 7; j++) {
                 char name[8], a[8], b[8];
                 snprintf(name, sizeof(name), "m%d", n);
-                snprintf(a, sizeof(a), i ? "a%d" : "", i);
-                snprintf(b, sizeof(b), j ? "b%d" : "", j);
-                index_add(index, id++, 0, 0, make(arena, name, a, b));
+                snprintf(a, sizeof(a), "a%d", i);
+                snprintf(b, sizeof(b), "b%d", j);
+                index_add(index, id++, 0, 0, make(arena, name, i ? a : "", j ? b : ""));
             }
         }
     }

@@ -1,0 +1,3 @@
+fuzz_target(chunk storage)
+fuzz_target(wal storage)
+fuzz_target(block storage)
