@@ -50,7 +50,8 @@ struct pg_conn {
     struct query_list queries; /* the first is under way when `running` */
     struct query_list refused;
     bool running;
-    PGresult *result; /* of the query under way: its last, or its first error */
+    PGresult *result;     /* of the query under way: its last, or its first error */
+    char last_words[160]; /* of a server that ends an idle connection */
     struct loop_timer *deadline, *connect_timer;
 };
 
@@ -224,13 +225,15 @@ static void go_down_text(struct pg_conn *c, int code, const char *fmt, ...)
     go_down(c, &reason);
 }
 
-/* libpq's text has a line for each address it tried, and hints that begin with a tab: the last line that is no hint. */
+/* libpq's text has a line for each address it tried, with hints (which begin with a tab) and details below: the last
+ * line that is none of these. */
 static struct str last_line(const char *text)
 {
     struct str rest = str_of(text), found = {0};
     while (rest.len) {
         struct str line = str_split(&rest, '\n');
-        if (line.len && line.p[0] != '\t') {
+        bool extra = str_starts(line, STR("\t")) || str_starts(line, STR("DETAIL:")) || str_starts(line, STR("HINT:"));
+        if (line.len && !extra) {
             found = line;
         }
     }
@@ -243,10 +246,41 @@ static bool is_about_access(struct str text)
            str_find(text, STR("no pg_hba.conf entry")) >= 0 || str_find(text, STR("role \"")) >= 0;
 }
 
+static bool is_error(const PGresult *result)
+{
+    ExecStatusType status = PQresultStatus(result);
+    return status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY;
+}
+
+/* What the server said before it closed ("terminating connection due to administrator command") tells more than
+ * libpq's "server closed the connection unexpectedly". With a query under way it is that query's error; it does not
+ * block, the socket is gone. Else it came as a notice. */
+static void find_last_words(struct pg_conn *c)
+{
+    PGresult *result = NULL;
+    if (c->state < STATE_SETTING_UP) {
+        return;
+    }
+    (void)PQisBusy(c->pg); /* parses what has come in, down to the notices */
+    while (c->running && PQstatus(c->pg) == CONNECTION_BAD && (result = PQgetResult(c->pg))) {
+        const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+        const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+        if (state && text && is_error(result)) {
+            snprintf(c->last_words, sizeof(c->last_words), "%s", text);
+        }
+        PQclear(result);
+    }
+    const char *state = c->result ? PQresultErrorField(c->result, PG_DIAG_SQLSTATE) : NULL;
+    if (state && is_error(c->result)) {
+        snprintf(c->last_words, sizeof(c->last_words), "%s", PQresultErrorField(c->result, PG_DIAG_MESSAGE_PRIMARY));
+    }
+}
+
 static void go_down_pg(struct pg_conn *c) LOOP_ONLY;
 static void go_down_pg(struct pg_conn *c)
 {
-    struct str text = last_line(PQerrorMessage(c->pg));
+    find_last_words(c);
+    struct str text = last_line(c->last_words[0] ? c->last_words : PQerrorMessage(c->pg));
     if (is_about_access(text)) {
         go_down_text(c, ERR_AUTH, STR_FMT " (check the user and password in the URL)", STR_ARG(text));
     } else if (text.len == 0) {
@@ -281,12 +315,6 @@ static void result_error(const PGresult *result, struct error *err)
     struct str rest = str_of(text), line = str_split(&rest, '\n');
     error_set(err, error_code(state), STR_FMT "%s%s%s", STR_ARG(line), state[0] ? " (SQLSTATE " : "", state,
               state[0] ? ")" : "");
-}
-
-static bool is_error(const PGresult *result)
-{
-    ExecStatusType status = PQresultStatus(result);
-    return status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY;
 }
 
 static void finish_query(struct pg_conn *c) LOOP_ONLY;
@@ -480,10 +508,15 @@ static void connect_step(struct pg_conn *c)
     }
 }
 
-static void ignore_notice(void *arg, const char *text)
+/* The default writes notices to stderr. A FATAL one announces the end of the connection. */
+static void on_notice(void *arg, const char *text)
 {
-    (void)arg;
-    (void)text;
+    struct pg_conn *c = arg;
+    struct str s = str_of(text);
+    if (str_starts(s, STR("FATAL:"))) {
+        s = str_trim(str_slice(s, strlen("FATAL:"), s.len));
+        snprintf(c->last_words, sizeof(c->last_words), STR_FMT, STR_ARG(s));
+    }
 }
 
 /* hostaddrs: NULL, or addresses of the host joined by commas, `n` of them. */
@@ -516,7 +549,8 @@ static void connect_start(struct pg_conn *c, const char *hostaddrs, size_t n)
     c->state = STATE_CONNECTING;
     c->pg = PQconnectStartParams(keys, values, 0);
     invariant(c->pg != NULL);
-    PQsetNoticeProcessor(c->pg, ignore_notice, NULL); /* the default writes to stderr */
+    PQsetNoticeProcessor(c->pg, on_notice, c);
+    c->last_words[0] = '\0';
     if (PQstatus(c->pg) == CONNECTION_BAD) {
         go_down_pg(c);
         return;

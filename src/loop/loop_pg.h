@@ -8,7 +8,7 @@
  * connecting.
  *
  * Life as redis_open(): on_ready, on_down once with the reason; pg_reconnect() by the owner. Threads: loop only.
- * Errors: the server's text, first line, without password.
+ * Errors: the server's text, one line, without password; of several addresses' the last.
  */
 #pragma once
 #include "src/base/error.h"
