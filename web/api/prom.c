@@ -132,17 +132,6 @@ bool prom_limit(struct http_request *r, uint64_t *limit)
     return false;
 }
 
-/* A selector that every series matches by having no labels would select all by accident. */
-static bool selects_something(const struct selector *s)
-{
-    for (size_t i = 0; i < s->n; i++) {
-        if (!matcher_matches(&s->matchers[i], STR(""))) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool read_selectors(struct http_request *r, struct selection *out)
 {
     const struct str *texts;
@@ -156,11 +145,6 @@ static bool read_selectors(struct http_request *r, struct selection *out)
             return false;
         }
         out->n++;
-        if (!selects_something(s)) {
-            prom_error(r, "bad_data",
-                       "invalid parameter \"match[]\": match[] must contain at least one non-empty matcher");
-            return false;
-        }
     }
     return true;
 }
