@@ -1,6 +1,6 @@
 /*
- * A loop in a thread of its own, a scheduler on it, a recorder as its sink; and the test waits for what it wants to see.
- * Waiting ends with the wanted thing or, after LIVE_PATIENCE_MS, with a failed test: no test depends on how long
+ * A loop in a thread of its own, a scheduler on it, a recorder as its sink; and the test waits for what it wants to
+ * see. Waiting ends with the wanted thing or, after LIVE_PATIENCE_MS, with a failed test: no test depends on how long
  * something took.
  */
 #pragma once
