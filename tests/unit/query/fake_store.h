@@ -1,0 +1,114 @@
+/*
+ * A store in memory behind storage/read.h, so that the query language is tested alone: include it once in a test, it
+ * takes the place of the real functions when linking.
+ */
+#pragma once
+#include "src/base/codec.h"
+#include "storage/read.h"
+
+struct fake_series {
+    struct labels labels;
+    vec(int64_t) t_ms;
+    vec(double) v;
+};
+struct store {
+    struct arena arena;
+    vec(struct fake_series) series;
+    int fail_read; /* what snapshot_read() returns instead */
+};
+struct snapshot {
+    struct store *store;
+};
+
+static inline void fake_init(struct store *store)
+{
+    *store = (struct store){0};
+    arena_init(&store->arena);
+}
+
+static inline void fake_release(struct store *store)
+{
+    vec_each (struct fake_series *, s, &store->series) {
+        vec_release(&s->t_ms);
+        vec_release(&s->v);
+    }
+    vec_release(&store->series);
+    arena_release(&store->arena);
+}
+
+/* In time order per series; the last write of a time wins. */
+static inline void fake_add(struct store *store, struct labels labels, int64_t t_ms, double v)
+{
+    struct fake_series *found = NULL;
+    vec_each (struct fake_series *, s, &store->series) {
+        if (labels_eq(s->labels, labels)) {
+            found = s;
+        }
+    }
+    if (!found) {
+        vec_push(&store->series, (struct fake_series){.labels = labels_dup(labels, &store->arena)});
+        found = &vec_last(&store->series);
+    }
+    if (found->t_ms.len && vec_last(&found->t_ms) == t_ms) {
+        vec_last(&found->v) = v;
+        return;
+    }
+    vec_push(&found->t_ms, t_ms);
+    vec_push(&found->v, v);
+}
+
+int snapshot_open(struct store *store, struct snapshot **out)
+{
+    *out = mem_alloc(sizeof(**out));
+    (*out)->store = store;
+    return 0;
+}
+
+void snapshot_close(struct snapshot *snapshot)
+{
+    mem_free(snapshot);
+}
+
+int snapshot_select(struct snapshot *snapshot, const struct matcher *matchers, size_t n, int64_t from_ms, int64_t to_ms,
+                    size_t max, struct arena *arena, struct series_set *out)
+{
+    struct store *store = snapshot->store;
+    struct series_ref *v = arena_array(arena, struct series_ref, store->series.len + 1);
+    size_t found = 0;
+    (void)max;
+    for (size_t i = 0; i < store->series.len && from_ms <= to_ms; i++) {
+        if (matchers_match(matchers, n, store->series.p[i].labels)) {
+            v[found++] = (struct series_ref){i + 1, store->series.p[i].labels};
+        }
+    }
+    *out = (struct series_set){v, found};
+    return 0;
+}
+
+void sample_columns_release(struct sample_columns *columns)
+{
+    mem_free(columns->t_ms);
+    mem_free(columns->v);
+    *columns = (struct sample_columns){0};
+}
+
+int snapshot_read(struct snapshot *snapshot, series_id id, int64_t from_ms, int64_t to_ms, struct sample_columns *out)
+{
+    const struct fake_series *s = &snapshot->store->series.p[id - 1];
+    if (snapshot->store->fail_read) {
+        return snapshot->store->fail_read;
+    }
+    if (out->cap < s->v.len) {
+        out->cap = s->v.len;
+        out->t_ms = mem_realloc_array(out->t_ms, out->cap, sizeof(*out->t_ms));
+        out->v = mem_realloc_array(out->v, out->cap, sizeof(*out->v));
+    }
+    out->n = 0;
+    for (size_t i = 0; i < s->v.len; i++) {
+        if (s->t_ms.p[i] >= from_ms && s->t_ms.p[i] <= to_ms) {
+            out->t_ms[out->n] = s->t_ms.p[i];
+            out->v[out->n++] = s->v.p[i];
+        }
+    }
+    return 0;
+}
