@@ -1,0 +1,3 @@
+fuzz_target(celery_event collect)
+fuzz_target(celery_reply collect)
+fuzz_target(task_record storage)
