@@ -96,6 +96,22 @@ static bool host_legal(struct str host)
     return host.len > 0;
 }
 
+/*
+ * civetweb stops at a line that begins with white space (a folded one) and never shows what follows: a Content-Length
+ * there would make the body the next request. It cuts lines in place, so that behind the value of the last header,
+ * ended by NUL for CR and for LF, the empty line must come.
+ */
+static bool ends_properly(const struct mg_request_info *info)
+{
+    if (info->num_headers == 0) {
+        return true; /* refused for its missing Host */
+    }
+    const char *p = info->http_headers[info->num_headers - 1].value;
+    p += strlen(p) + 1;
+    p += *p == '\0';
+    return *p == '\r' || *p == '\n';
+}
+
 struct seen {
     int host, length, encoding;
     struct str host_value, length_value;
@@ -105,7 +121,8 @@ struct seen {
 static int look_at_headers(const struct mg_request_info *info, struct seen *seen, struct error *err)
 {
     for (int i = 0; i < info->num_headers; i++) {
-        struct str name = str_of(info->http_headers[i].name), value = str_of(info->http_headers[i].value);
+        struct str name = str_of(info->http_headers[i].name);
+        struct str value = str_trim(str_of(info->http_headers[i].value));
         if (!is_token(name) || has_control(value)) {
             return refuse(err, 400, "a header line holds a character that is not allowed there");
         }
@@ -146,6 +163,9 @@ int guard_check(const struct guard *guard, const struct mg_request_info *info, s
     struct seen seen = {0};
     if (info->num_headers >= MG_MAX_HEADERS) { /* civetweb drops what comes after, unread */
         return refuse(err, 431, "more than 63 header lines");
+    }
+    if (!ends_properly(info)) {
+        return refuse(err, 400, "a header line is folded or has no name");
     }
     struct str uri = str_of(info->request_uri);
     if (uri.len == 0 || uri.p[0] != '/' || has_control(uri)) {

@@ -189,7 +189,7 @@ struct str http_header(struct http_request *r, const char *name)
 {
     for (int i = 0; i < r->info->num_headers; i++) {
         if (strcasecmp(r->info->http_headers[i].name, name) == 0) {
-            return str_of(r->info->http_headers[i].value);
+            return str_trim(str_of(r->info->http_headers[i].value));
         }
     }
     return (struct str){0};
