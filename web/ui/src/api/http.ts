@@ -1,4 +1,5 @@
 /* One way to ask the server: JSON, limits on parallel requests, and whether it can be reached at all. */
+import { BASE_URL } from '../app/base';
 import { createStore } from '../app/store';
 
 export class ApiError extends Error {
@@ -28,7 +29,7 @@ function release(): void {
   waiting.shift()?.();
 }
 
-export const apiUrl = (path: string) => new URL(path.replace(/^\//, ''), document.baseURI).toString();
+export const apiUrl = (path: string) => new URL(path.replace(/^\//, ''), BASE_URL).toString();
 
 export type Params = Record<string, string | number | undefined | null | string[]>;
 

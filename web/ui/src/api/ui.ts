@@ -79,6 +79,9 @@ export interface TaskAttempt {
   exception: string | null;
 }
 export interface Task {
+  id: number; /* order of first sight */
+  first_seen: number | null;
+  attempts_dropped: number;
   uuid: string;
   name: string | null;
   state: string;

@@ -1,4 +1,5 @@
 /* Paths under the page's base, and the query string as the place of all view state. */
+import { BASE_URL } from './base';
 import { createStore, useStore } from './store';
 
 export interface Location {
@@ -6,7 +7,7 @@ export interface Location {
   query: URLSearchParams;
 }
 
-const base = typeof document === 'undefined' ? '/' : new URL(document.baseURI).pathname.replace(/[^/]*$/, '');
+const base = BASE_URL.pathname;
 
 function read(): Location {
   const path = window.location.pathname.startsWith(base) ? window.location.pathname.slice(base.length) : window.location.pathname;
@@ -61,7 +62,7 @@ function onClick(event: MouseEvent): void {
   if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   const link = (event.target as Element).closest?.('a');
   if (!link || link.target || link.hasAttribute('download') || !link.getAttribute('href')) return;
-  const url = new URL(link.href, document.baseURI);
+  const url = new URL(link.href, BASE_URL);
   if (url.origin !== window.location.origin || !url.pathname.startsWith(base) || link.dataset.native !== undefined) return;
   event.preventDefault();
   navigate('/' + url.pathname.slice(base.length) + url.search);

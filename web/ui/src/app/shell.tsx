@@ -155,9 +155,9 @@ export function Shell({ children }: { children: ComponentChildren }) {
   }, [page]);
   return (
     <div class="shell">
-      <a class="skip" href="#main" data-native>
+      <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
         To the content
-      </a>
+      </button>
       <Rail />
       <div class="column">
         <header class="topbar">
