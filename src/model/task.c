@@ -114,19 +114,25 @@ static int64_t state_time(const struct task *task)
     return 0;
 }
 
-/*
- * True if the event is older than what the record shows. Events of one worker are ordered by its Lamport clock. Between
- * hosts the rank decides; into and out of RETRY, where ranks say nothing, the time does.
- */
-static bool event_is_late(const struct task *task, const struct task_event *event)
+/* Did it happen before the event that set the state? Events of one worker are ordered by its Lamport clock. */
+static bool event_is_older(const struct task *task, const struct task_event *event)
+{
+    if (event->type != TASK_EVENT_SENT && task->clock > 0 && event->clock > 0 &&
+        str_eq(task->worker, event->hostname)) {
+        return event->clock < task->clock;
+    }
+    return event->t_ms < state_time(task);
+}
+
+/* May the event not set the state? Between hosts the rank decides; into and out of RETRY, where ranks say nothing, and
+ * for one worker's own events the order does. */
+static bool event_is_late(const struct task *task, const struct task_event *event, bool older)
 {
     enum task_state state = task_event_state(event->type);
-    if (event->type != TASK_EVENT_SENT && task->clock > 0 && event->clock > 0 &&
-        str_eq(task->worker, event->hostname) && event->clock < task->clock) {
-        return true;
-    }
-    if (state == TASK_RETRY || task->state == TASK_RETRY) {
-        return event->t_ms < state_time(task);
+    bool same_worker =
+        event->type != TASK_EVENT_SENT && task->clock > 0 && event->clock > 0 && str_eq(task->worker, event->hostname);
+    if (state == TASK_RETRY || task->state == TASK_RETRY || (same_worker && older)) {
+        return older;
     }
     return state_rank[state] > state_rank[task->state];
 }
@@ -138,30 +144,30 @@ static void take_text(struct str *field, struct str text, bool late)
     }
 }
 
-/* A late event fills gaps only: what a newer event said stays. */
-static void take_fields(struct task *task, const struct task_event *event, bool late)
+/* An old event fills gaps only: what a newer one said stays. */
+static void take_fields(struct task *task, const struct task_event *event, bool old)
 {
-    take_text(&task->name, event->name, late);
-    take_text(&task->args, event->args, late);
-    take_text(&task->kwargs, event->kwargs, late);
-    take_text(&task->root_id, event->root_id, late);
+    take_text(&task->name, event->name, old);
+    take_text(&task->args, event->args, old);
+    take_text(&task->kwargs, event->kwargs, old);
+    take_text(&task->root_id, event->root_id, old);
     /* A retry names itself as its parent. */
     if (!str_eq(event->parent_id, task->uuid)) {
-        take_text(&task->parent_id, event->parent_id, late);
+        take_text(&task->parent_id, event->parent_id, old);
     }
-    take_text(&task->eta, event->eta, late);
-    take_text(&task->expires, event->expires, late);
-    take_text(&task->queue, event->queue, late);
-    take_text(&task->exchange, event->exchange, late);
-    take_text(&task->routing_key, event->routing_key, late);
-    take_text(&task->result, event->result, late);
-    take_text(&task->exception, event->exception, late);
-    take_text(&task->traceback, event->traceback, late);
-    take_text(&task->broker, event->broker, late);
-    if (event->retries >= 0 && !(late && task->retries >= 0)) {
+    take_text(&task->eta, event->eta, old);
+    take_text(&task->expires, event->expires, old);
+    take_text(&task->queue, event->queue, old);
+    take_text(&task->exchange, event->exchange, old);
+    take_text(&task->routing_key, event->routing_key, old);
+    take_text(&task->result, event->result, old);
+    take_text(&task->exception, event->exception, old);
+    take_text(&task->traceback, event->traceback, old);
+    take_text(&task->broker, event->broker, old);
+    if (event->retries >= 0 && !(old && task->retries >= 0)) {
         task->retries = event->retries;
     }
-    if (!isnan(event->runtime) && !(late && !isnan(task->runtime))) {
+    if (!isnan(event->runtime) && !(old && !isnan(task->runtime))) {
         task->runtime = event->runtime;
     }
     task->terminated |= event->terminated;
@@ -227,17 +233,32 @@ static struct task_attempt *try_insert(struct task *task, int64_t t_ms)
     return &task->attempts[at];
 }
 
+/*
+ * The try an event belongs to: the newest it fits into. An end looks for one that is running first, because the next
+ * try is often received before the end of this one is reported.
+ */
+static struct task_attempt *find_try(struct task *task, const struct task_event *event)
+{
+    struct task_attempt *found = NULL;
+    for (uint32_t i = task->attempt_count; i > 0; i--) {
+        struct task_attempt *a = &task->attempts[i - 1];
+        if (!try_fits(a, event)) {
+            continue;
+        }
+        if (!event_ends_try(event->type) || (a->started_ms && !a->ended_ms)) {
+            return a;
+        }
+        found = found ? found : a;
+    }
+    return found;
+}
+
 static void merge_attempt(struct task *task, const struct task_event *event)
 {
     if (event->type != TASK_EVENT_RECEIVED && event->type != TASK_EVENT_STARTED && !event_ends_try(event->type)) {
         return;
     }
-    struct task_attempt *a = NULL;
-    for (uint32_t i = task->attempt_count; i > 0 && !a; i--) {
-        if (try_fits(&task->attempts[i - 1], event)) {
-            a = &task->attempts[i - 1];
-        }
-    }
+    struct task_attempt *a = find_try(task, event);
     if (!a) {
         a = try_insert(task, event->t_ms);
     }
@@ -288,7 +309,7 @@ void task_merge(struct task *task, const struct task_event *event)
         task->runtime = NAN;
         task->first_ms = task->updated_ms = event->t_ms;
     }
-    bool late = event_is_late(task, event);
+    bool older = event_is_older(task, event), late = event_is_late(task, event, older);
     int64_t *time = event_time(task, event->type);
     /* A late event of an earlier try must not hide the newest time of its kind. */
     if (time && !(late && *time > event->t_ms)) {
@@ -299,7 +320,7 @@ void task_merge(struct task *task, const struct task_event *event)
     } else {
         take_text(&task->worker, event->hostname, late);
     }
-    take_fields(task, event, late);
+    take_fields(task, event, late && older);
     if (!late) {
         set_state(task, event);
     }

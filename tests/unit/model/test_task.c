@@ -128,6 +128,35 @@ static void a_retry_makes_a_second_attempt(void **state)
     assert_int_equal(task.attempts[1].started_ms, 1040);
 }
 
+/* The message of the next try is on its way before the worker reports the end of this one. */
+static void the_next_try_may_be_received_before_this_one_ends(void **state)
+{
+    (void)state;
+    struct task task = {0};
+    struct task_event e = event(TASK_EVENT_RECEIVED, 1000, 1);
+    e.retries = 0;
+    task_merge(&task, &e);
+    merge(&task, TASK_EVENT_STARTED, 1010, 2);
+    e = event(TASK_EVENT_RECEIVED, 1018, 3);
+    e.retries = 1;
+    e.eta = STR("2026-11-22T07:14:31+00:00");
+    task_merge(&task, &e);
+    assert_int_equal(task.state, TASK_STARTED);
+    assert_int_equal(task.retries, 1);
+    assert_str_is(task.eta, "2026-11-22T07:14:31+00:00");
+    merge(&task, TASK_EVENT_RETRIED, 1020, 4);
+    assert_int_equal(task.state, TASK_RETRY);
+    merge(&task, TASK_EVENT_STARTED, 1040, 5);
+    merge(&task, TASK_EVENT_SUCCEEDED, 1050, 6);
+    assert_int_equal(task.state, TASK_SUCCESS);
+    assert_int_equal(task.attempt_count, 2);
+    assert_int_equal(task.attempts[0].ended_ms, 1020);
+    assert_int_equal(task.attempts[0].state, TASK_RETRY);
+    assert_int_equal(task.attempts[1].received_ms, 1018);
+    assert_int_equal(task.attempts[1].started_ms, 1040);
+    assert_int_equal(task.attempts[1].state, TASK_SUCCESS);
+}
+
 /* Celery takes a late "started" of the first try for newer than the "received" of the second. */
 static void a_late_start_is_ordered_by_the_workers_clock(void **state)
 {
@@ -281,6 +310,7 @@ int main(void)
         cmocka_unit_test(order_of_arrival_does_not_matter_within_a_try),
         cmocka_unit_test(a_late_event_fills_gaps_and_overwrites_nothing),
         cmocka_unit_test(a_retry_makes_a_second_attempt),
+        cmocka_unit_test(the_next_try_may_be_received_before_this_one_ends),
         cmocka_unit_test(a_late_start_is_ordered_by_the_workers_clock),
         cmocka_unit_test(a_late_sent_does_not_undo_a_retry),
         cmocka_unit_test(runtime_of_a_failure_is_that_of_its_try),
