@@ -72,6 +72,7 @@ static struct window *window_open(struct metrics *m, int64_t t_ms, uint64_t wal_
                         .created_ms = clock_mono_ms(),
                         .late = m->newest_ms != INT64_MIN && start_ms + WINDOW_MS + FLUSH_WAIT_MS <= m->newest_ms};
     m->windows = window;
+    m->open_windows++;
     return window;
 }
 
@@ -100,6 +101,8 @@ struct incoming {
     struct series **found;
     uint64_t *hashes; /* of new ones; 0: left out */
     size_t accepted, new_series;
+    int64_t last_window_ms; /* of the last accepted sample */
+    size_t window_changes;  /* at least as many as windows this batch will open */
     struct wal_writer wal;
 };
 
@@ -107,6 +110,31 @@ static bool time_is_acceptable(const struct metrics *m, int64_t t_ms, int64_t no
 {
     int64_t retention_ms = m->store->options.retention_ms;
     return t_ms >= TIME_MIN && t_ms <= now_ms + FUTURE_MS && (retention_ms <= 0 || t_ms >= now_ms - retention_ms);
+}
+
+static bool has_open_window(const struct metrics *m, int64_t start_ms)
+{
+    for (const struct window *it = m->windows; it; it = it->next) {
+        if (it->start_ms == start_ms && !it->frozen) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool window_is_affordable(struct incoming *in, int64_t t_ms)
+{
+    int64_t start_ms = window_start(t_ms);
+    if (start_ms == in->last_window_ms) {
+        return true;
+    }
+    if (in->m->open_windows + in->window_changes < WINDOWS_MAX) {
+        in->window_changes++;
+    } else if (!has_open_window(in->m, start_ms)) {
+        return false;
+    }
+    in->last_window_ms = start_ms;
+    return true;
 }
 
 static void look_up(struct incoming *in, size_t i)
@@ -135,7 +163,8 @@ static void look_up_all(struct incoming *in)
 {
     int64_t now_ms = clock_wall_ms();
     for (size_t i = 0; i < in->batch->samples.len; i++) {
-        if (time_is_acceptable(in->m, in->batch->samples.p[i].t_ms, now_ms)) {
+        int64_t t_ms = in->batch->samples.p[i].t_ms;
+        if (time_is_acceptable(in->m, t_ms, now_ms) && window_is_affordable(in, t_ms)) {
             look_up(in, i);
         }
     }
@@ -248,7 +277,7 @@ int store_append(struct store *store, const struct batch *batch, store_done_fn d
         self_add(SELF_SAMPLES_REJECTED, (int64_t)n);
         return ERR_FULL;
     }
-    struct incoming in = {.m = m, .batch = batch, .group = group_get(m, batch->group)};
+    struct incoming in = {.m = m, .batch = batch, .last_window_ms = INT64_MIN, .group = group_get(m, batch->group)};
     in.found = mem_zalloc((n + 1) * sizeof(struct series *));
     in.hashes = mem_zalloc((n + 1) * sizeof(uint64_t));
     wal_init(&in.wal, batch->t_ms);

@@ -15,6 +15,7 @@
 #define WINDOW_FULL   ((uint64_t)8 << 20) /* samples: a late window waits no longer */
 #define RELEASE_SLICE 2000                /* spans freed under one lock */
 #define ROUND_MS      1000
+#define FAILED_ROUNDS 60 /* without a flush after one that failed for good: a full disk is waited for in the writer */
 
 /* What one flush waits for: every job it queued. */
 struct flush {
@@ -70,6 +71,7 @@ static struct window *freeze_next(struct metrics *m, bool all)
     if (next && !next->frozen) {
         next->frozen = true;
         next->last_wal = m->counters.wal_seq;
+        m->open_windows--;
     }
     unlock_all(m);
     return next;
@@ -270,6 +272,7 @@ int metrics_flush(struct metrics *m, bool all)
     if (flushed) {
         writer_request_tick(m->store->writer); /* truncates the WAL */
     }
+    __atomic_store_n(&m->flush_failure, rc, __ATOMIC_RELAXED);
     metrics_release_retired(m);
     pthread_mutex_unlock(&m->flush_lock);
     return rc;
@@ -362,28 +365,36 @@ void metrics_release_retired(struct metrics *m)
     }
 }
 
+/* Sleeps for a round. False: it is time to end. */
+static bool wait_round(struct metrics *m, bool *sweep)
+{
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    at.tv_sec += ROUND_MS / 1000;
+    pthread_mutex_lock(&m->upkeep_lock);
+    if (!m->upkeep_stop) {
+        pthread_cond_timedwait(&m->upkeep_wake, &m->upkeep_lock, &at);
+    }
+    bool stop = m->upkeep_stop;
+    *sweep = m->blocks_deleted;
+    m->blocks_deleted = false;
+    pthread_mutex_unlock(&m->upkeep_lock);
+    return !stop;
+}
+
 static void *upkeep_main(void *arg)
 {
     struct metrics *m = arg;
     thread_set_name("store-upkeep");
-    pthread_mutex_lock(&m->upkeep_lock);
-    while (!m->upkeep_stop) {
-        struct timespec at;
-        clock_gettime(CLOCK_MONOTONIC, &at);
-        at.tv_sec += ROUND_MS / 1000;
-        pthread_cond_timedwait(&m->upkeep_wake, &m->upkeep_lock, &at);
-        bool stop = m->upkeep_stop, sweep = m->blocks_deleted;
-        m->blocks_deleted = false;
-        pthread_mutex_unlock(&m->upkeep_lock);
-        if (!stop) {
-            int rc = metrics_flush(m, false);
-            if (rc == 0 && sweep) {
-                metrics_sweep(m);
-            } /* a failed flush shows in store_get_status() and is tried again in the next round */
+    bool sweep;
+    for (int pause = 0; wait_round(m, &sweep); pause -= pause > 0) {
+        if (pause == 0 && metrics_flush(m, false)) {
+            pause = FAILED_ROUNDS;
         }
-        pthread_mutex_lock(&m->upkeep_lock);
+        if (sweep) {
+            metrics_sweep(m);
+        }
     }
-    pthread_mutex_unlock(&m->upkeep_lock);
     return NULL;
 }
 

@@ -113,6 +113,12 @@ void metrics_part_close(struct store *store)
 
 void metrics_status(struct metrics *m, struct store_status *out)
 {
+    int failure = __atomic_load_n(&m->flush_failure, __ATOMIC_RELAXED);
+    if (failure && out->writable) {
+        out->writable = false;
+        error_set(&out->failure, failure, "blocks cannot be written: %s; samples stay in memory and in the WAL",
+                  error_text(failure));
+    }
     pthread_rwlock_rdlock(&m->lock);
     out->series = index_count(m->index);
     out->samples_in_head = m->samples_in_head;

@@ -26,7 +26,8 @@ enum { DBI_WAL };
 #define FUTURE_MS     ((int64_t)3600 * 1000)    /* samples further ahead of the clock are refused */
 #define FLUSH_WAIT_MS ((int64_t)10 * 60 * 1000) /* a window stays open so long after its end */
 #define LATE_IDLE_MS  ((int64_t)60 * 1000)      /* a late window is flushed when nothing came for so long */
-#define GROUPS_MAX    10000                     /* scrape groups whose series order is remembered */
+#define WINDOWS_MAX   4096  /* open at once: a sender of wild times must not cost memory without end */
+#define GROUPS_MAX    10000 /* scrape groups whose series order is remembered */
 
 struct snapshot;
 struct group;    /* append.c */
@@ -53,6 +54,7 @@ struct metrics {
     struct group *groups;
     struct families *families;
     struct window *windows;
+    size_t open_windows; /* not frozen */
     struct retired *retired;
     vec(uint8_t) cohort_slots; /* by cohort: slots given out */
     struct counters counters;
@@ -72,6 +74,7 @@ struct metrics {
     pthread_mutex_t upkeep_lock;
     pthread_cond_t upkeep_wake;
     bool upkeep_started, upkeep_stop, blocks_deleted;
+    int flush_failure;          /* of the last flush, 0: none; atomic */
     pthread_mutex_t flush_lock; /* one flush at a time: upkeep and metrics_flush_all() */
 };
 

@@ -36,28 +36,20 @@ bool labels_acceptable(struct labels labels)
 
 /* Symbols */
 
-static struct symbol_name *find_name(const struct index *index, struct str name)
-{
-    for (size_t i = 0; i < index->names.len; i++) {
-        if (str_eq(index->names.p[i]->name, name)) {
-            return index->names.p[i];
-        }
-    }
-    return NULL;
-}
-
 struct symbol_name *index_name(const struct index *index, struct str name)
 {
-    return find_name(index, name);
+    struct symbol_name *found = NULL;
+    HASH_FIND(hh, index->names, name.p, name.len, found);
+    return found;
 }
 
 static struct symbol_name *intern_name(struct index *index, struct str name)
 {
-    struct symbol_name *found = find_name(index, name);
+    struct symbol_name *found = index_name(index, name);
     if (!found) {
         found = mem_zalloc(sizeof(*found));
         found->name = (struct str){mem_str_dup(name), name.len};
-        vec_push(&index->names, found);
+        HASH_ADD_KEYPTR(hh, index->names, found->name.p, name.len, found);
     }
     return found;
 }
@@ -366,11 +358,13 @@ void index_free(struct index *index)
     for (size_t i = 0; i < index->pages.len; i++) {
         mem_free(index->pages.p[i]);
     }
-    for (size_t i = 0; i < index->names.len; i++) {
-        free_name(index->names.p[i]);
+    struct symbol_name *name = index->names;
+    HASH_CLEAR(hh, index->names);
+    for (struct symbol_name *next; name; name = next) {
+        next = name->hh.next;
+        free_name(name);
     }
     vec_release(&index->pages);
-    vec_release(&index->names);
     mem_free(index->set);
     mem_free(index);
 }
@@ -401,9 +395,8 @@ struct str series_label(const struct series *series, struct str name)
 
 void index_each_name(const struct index *index, index_text_fn visit, void *ctx)
 {
-    for (size_t i = 0; i < index->names.len; i++) {
+    for (const struct symbol_name *name = index->names; name; name = name->hh.next) {
         bool live = false;
-        const struct symbol_name *name = index->names.p[i];
         for (size_t j = 0; j < name->cap && !live; j++) {
             live = name->table[j] && name->table[j]->n;
         }
@@ -415,7 +408,7 @@ void index_each_name(const struct index *index, index_text_fn visit, void *ctx)
 
 void index_each_value(const struct index *index, struct str name, index_text_fn visit, void *ctx)
 {
-    const struct symbol_name *found = find_name(index, name);
+    const struct symbol_name *found = index_name(index, name);
     for (size_t i = 0; found && i < found->cap; i++) {
         if (found->table[i] && found->table[i]->n) {
             visit(ctx, found->table[i]->value);

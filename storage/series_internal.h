@@ -3,7 +3,10 @@
 #include "src/base/vec.h"
 #include "storage/series.h"
 
+#include <uthash.h>
+
 struct symbol_name {
+    UT_hash_handle hh;
     struct str name;
     struct symbol **table; /* open addressing by hash of the value */
     size_t cap, count;
@@ -15,7 +18,7 @@ struct id_page {
 };
 
 struct index {
-    vec(struct symbol_name *) names; /* label names are few: a list; removed only at the end */
+    struct symbol_name *names; /* removed only at the end */
     vec(struct id_page *) pages;
     struct series **set; /* open addressing by hash of the label set */
     size_t set_cap, count;
