@@ -429,12 +429,12 @@ static void json_value(struct tmpl_value v, struct json_writer *w, int depth)
 {
     auto_buf text = {0};
     if (depth > 16) {
-        json_null(w);
+        json_nil(w);
         return;
     }
     switch (v.kind) {
     case TMPL_NIL:
-        json_null(w);
+        json_nil(w);
         break;
     case TMPL_BOOL:
         json_bool(w, v.b);

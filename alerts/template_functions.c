@@ -6,6 +6,8 @@
 
 #include <ctype.h>
 
+static const struct tmpl_list no_elements = {NULL, 0};
+
 bool tmpl_number(struct tmpl_value v, double *out)
 {
     switch (v.kind) {
@@ -163,7 +165,7 @@ FUNCTION(fn_ge)
 
 FUNCTION(fn_printf)
 {
-    struct str format;
+    struct str format = {0};
     auto_buf text;
     buf_init(&text, TEMPLATE_OUTPUT_MAX);
     int rc = tmpl_need_string(run, args[0], &format);
@@ -202,7 +204,7 @@ FUNCTION(fn_println)
 
 static int map_bytes(struct tmpl_run *run, struct tmpl_value v, int (*fn)(int), struct tmpl_value *out)
 {
-    struct str s;
+    struct str s = {0};
     int rc = tmpl_need_string(run, v, &s);
     if (rc) {
         return rc;
@@ -257,7 +259,7 @@ FUNCTION(fn_title)
 FUNCTION(fn_trim_space)
 {
     UNUSED_N;
-    struct str s;
+    struct str s = {0};
     int rc = tmpl_need_string(run, args[0], &s);
     *out = tmpl_string(rc ? STR("") : str_trim(s));
     return rc;
@@ -266,8 +268,8 @@ FUNCTION(fn_trim_space)
 FUNCTION(fn_join)
 {
     UNUSED_N;
-    struct str sep;
-    const struct tmpl_list *list;
+    struct str sep = {0};
+    const struct tmpl_list *list = &no_elements;
     auto_buf text;
     buf_init(&text, TEMPLATE_OUTPUT_MAX);
     int rc = tmpl_need_string(run, args[0], &sep);
@@ -337,7 +339,7 @@ FUNCTION(fn_url_query)
 FUNCTION(fn_safe_html)
 {
     UNUSED_N;
-    struct str s;
+    struct str s = {0};
     int rc = tmpl_need_string(run, args[0], &s);
     *out = tmpl_string(rc ? STR("") : s);
     return rc;
@@ -346,7 +348,7 @@ FUNCTION(fn_safe_html)
 FUNCTION(fn_base64)
 {
     UNUSED_N;
-    struct str s;
+    struct str s = {0};
     auto_buf text;
     buf_init(&text, 2 * TEMPLATE_OUTPUT_MAX);
     int rc = tmpl_need_string(run, args[0], &s);
@@ -383,7 +385,7 @@ static int compile_loose(struct tmpl_run *run, struct str pattern, struct regex 
 FUNCTION(fn_match)
 {
     UNUSED_N;
-    struct str pattern, text;
+    struct str pattern = {0}, text = {0};
     struct regex *regex = NULL;
     int rc = tmpl_need_string(run, args[0], &pattern);
     rc = rc ? rc : tmpl_need_string(run, args[1], &text);
@@ -437,7 +439,7 @@ static void expand(const struct regex *regex, struct str replacement, const stru
 FUNCTION(fn_re_replace_all)
 {
     UNUSED_N;
-    struct str pattern, replacement, text;
+    struct str pattern = {0}, replacement = {0}, text = {0};
     struct regex *regex = NULL;
     auto_buf result;
     buf_init(&result, TEMPLATE_OUTPUT_MAX);
@@ -571,7 +573,7 @@ FUNCTION(fn_dict)
 FUNCTION(fn_query)
 {
     UNUSED_N;
-    struct str expr;
+    struct str expr = {0};
     struct tmpl_sample *samples;
     size_t count;
     struct arena *arena = run->env->arena;
@@ -600,7 +602,7 @@ FUNCTION(fn_query)
 FUNCTION(fn_first)
 {
     UNUSED_N;
-    const struct tmpl_list *list;
+    const struct tmpl_list *list = &no_elements;
     int rc = need_list(run, args[0], &list);
     if (rc) {
         return rc;
@@ -615,7 +617,7 @@ FUNCTION(fn_first)
 FUNCTION(fn_label)
 {
     UNUSED_N;
-    struct str name;
+    struct str name = {0};
     struct tmpl_value labels;
     int rc = tmpl_need_string(run, args[0], &name);
     rc = rc ? rc : tmpl_field_get(run, args[1], STR("Labels"), &labels);
@@ -639,8 +641,8 @@ FUNCTION(fn_strvalue)
 FUNCTION(fn_sort_by_label)
 {
     UNUSED_N;
-    struct str name;
-    const struct tmpl_list *list;
+    struct str name = {0};
+    const struct tmpl_list *list = &no_elements;
     int rc = tmpl_need_string(run, args[0], &name);
     rc = rc ? rc : need_list(run, args[1], &list);
     if (rc) {

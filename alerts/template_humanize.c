@@ -38,7 +38,7 @@ TMPL_FUNCTION(fn_humanize)
 {
     UNUSED_N;
     static const char *const large[] = {"k", "M", "G", "T", "P", "E", "Z", "Y"};
-    double v;
+    double v = 0;
     int rc = tmpl_need_number(run, args[0], &v);
     if (rc) {
         return rc;
@@ -61,7 +61,7 @@ TMPL_FUNCTION(fn_humanize1024)
 {
     UNUSED_N;
     static const char *const large[] = {"ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi"};
-    double v;
+    double v = 0;
     int rc = tmpl_need_number(run, args[0], &v);
     if (rc) {
         return rc;
@@ -77,7 +77,7 @@ TMPL_FUNCTION(fn_humanize1024)
 TMPL_FUNCTION(fn_humanize_duration)
 {
     UNUSED_N;
-    double v;
+    double v = 0;
     int rc = tmpl_need_number(run, args[0], &v);
     if (rc) {
         return rc;
@@ -115,7 +115,7 @@ TMPL_FUNCTION(fn_humanize_duration)
 TMPL_FUNCTION(fn_humanize_percentage)
 {
     UNUSED_N;
-    double v;
+    double v = 0;
     int rc = tmpl_need_number(run, args[0], &v);
     return rc ? rc : show(run, out, "", v * 100, "%");
 }
@@ -146,8 +146,8 @@ TMPL_FUNCTION(fn_to_time)
 TMPL_FUNCTION(fn_humanize_timestamp)
 {
     UNUSED_N;
-    double v;
-    int64_t ms;
+    double v = 0;
+    int64_t ms = 0;
     auto_buf text;
     buf_init(&text, 128);
     if (tmpl_number(args[0], &v) && !isfinite(v)) {
@@ -164,7 +164,7 @@ TMPL_FUNCTION(fn_humanize_timestamp)
 TMPL_FUNCTION(fn_parse_duration)
 {
     UNUSED_N;
-    struct str s;
+    struct str s = {0};
     int64_t ms;
     int rc = tmpl_need_string(run, args[0], &s);
     if (rc) {
@@ -189,7 +189,7 @@ TMPL_FUNCTION(fn_now)
 TMPL_FUNCTION(fn_date)
 {
     UNUSED_N;
-    struct str layout;
+    struct str layout = {0};
     auto_buf text;
     buf_init(&text, 4096);
     int rc = tmpl_need_string(run, args[0], &layout);
@@ -225,7 +225,7 @@ TMPL_FUNCTION(fn_path_prefix)
 
 static int link_to(struct tmpl_run *run, const struct tmpl_value *args, int tab, struct tmpl_value *out)
 {
-    struct str expr;
+    struct str expr = {0};
     int rc = tmpl_need_string(run, args[0], &expr);
     if (rc) {
         return rc;
@@ -270,7 +270,7 @@ static bool split_port(struct str s, struct str *host, struct str *port)
 TMPL_FUNCTION(fn_strip_port)
 {
     UNUSED_N;
-    struct str s, host, port;
+    struct str s = {0}, host = {0}, port = {0};
     int rc = tmpl_need_string(run, args[0], &s);
     if (!rc) {
         *out = tmpl_string(split_port(s, &host, &port) ? host : s);
