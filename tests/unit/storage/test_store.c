@@ -345,6 +345,85 @@ static void a_snapshot_keeps_what_was_flushed_meanwhile(void **state)
     fixture_release(&f);
 }
 
+/* One batch with a sample every three hours for 3000 years: what is taken is bounded, and is there. */
+static void wild_times_do_not_open_windows_without_end(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    clock_fake(START, 0);
+    fixture_open(&f);
+    int64_t rejected = self_get(SELF_SAMPLES_REJECTED);
+    struct maker m;
+    maker_init(&m, "g", START);
+    for (int i = 0; i < 2 * WINDOWS_MAX; i++) {
+        maker_add(&m, "m", "x", START - i * 3 * HOUR, i);
+    }
+    assert_int_equal(store_append(f.store, &m.batch, NULL, NULL), 0);
+    maker_release(&m);
+    put(f.store, "m", "x", START + 1, 1); /* of an open window: taken */
+    assert_int_equal(self_get(SELF_SAMPLES_REJECTED), rejected + WINDOWS_MAX);
+    struct sample_columns c = get(f.store, "m", "x", INT64_MIN, INT64_MAX);
+    assert_int_equal(c.n, WINDOWS_MAX + 1);
+    sample_columns_release(&c);
+    fixture_release(&f);
+}
+
+static void times_before_1970_have_windows_too(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    clock_fake(START, 0);
+    fixture_open(&f);
+    for (int64_t t_ms = -3 * HOUR; t_ms <= 3 * HOUR; t_ms += HOUR) {
+        put(f.store, "m", "x", t_ms, (double)t_ms);
+    }
+    assert_int_equal(metrics_flush(f.store->metrics, true), 0);
+    fixture_reopen(&f);
+    struct sample_columns c = get(f.store, "m", "x", -2 * HOUR, 2 * HOUR);
+    assert_int_equal(c.n, 5);
+    for (size_t i = 0; i < c.n; i++) {
+        assert_true(c.t_ms[i] == ((int64_t)i - 2) * HOUR && c.v[i] == (double)c.t_ms[i]);
+    }
+    sample_columns_release(&c);
+    fixture_release(&f);
+}
+
+/* A series in the middle of a group comes and goes: the guess by place is wrong and must not matter. */
+static void the_order_of_a_batch_does_not_matter(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    clock_fake(START + HOUR, 0);
+    fixture_open(&f);
+    for (int round = 0; round < 12; round++) {
+        struct maker m;
+        maker_init(&m, "g", START + round);
+        for (int i = 0; i < 300; i++) {
+            int which = round % 3 == 1 ? 299 - i : i;
+            char instance[24];
+            snprintf(instance, sizeof(instance), "i%d", which);
+            if (which % 12 != round) {
+                maker_add(&m, "m", instance, START + round, which);
+            }
+        }
+        maker_add(&m, "m", "i7", START + round, 7); /* twice in one batch */
+        assert_int_equal(store_append(f.store, &m.batch, NULL, NULL), 0);
+        maker_release(&m);
+    }
+    for (int i = 0; i < 300; i++) {
+        char instance[24];
+        snprintf(instance, sizeof(instance), "i%d", i);
+        struct sample_columns c = get(f.store, "m", instance, INT64_MIN, INT64_MAX);
+        assert_int_equal(c.n, i == 7 ? 12 : 11);
+        assert_true(c.v[0] == i && c.v[c.n - 1] == i);
+        sample_columns_release(&c);
+    }
+    fixture_release(&f);
+}
+
 static void lists_and_limits(void **state)
 {
     (void)state;
@@ -429,6 +508,9 @@ int main(void)
         cmocka_unit_test(the_wal_shrinks_after_a_flush),
         cmocka_unit_test(a_snapshot_does_not_see_later_samples),
         cmocka_unit_test(a_snapshot_keeps_what_was_flushed_meanwhile),
+        cmocka_unit_test(wild_times_do_not_open_windows_without_end),
+        cmocka_unit_test(times_before_1970_have_windows_too),
+        cmocka_unit_test(the_order_of_a_batch_does_not_matter),
         cmocka_unit_test(lists_and_limits),
         cmocka_unit_test(metadata_is_kept),
     };
