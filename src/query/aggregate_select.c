@@ -344,7 +344,7 @@ int aggregate_count_values(struct eval *ev, const struct expr *expr, const struc
     if (!c.label.len || !utf8_valid(c.label)) {
         auto_buf quoted;
         buf_init(&quoted, 1024);
-        text_quote(c.label, &quoted);
+        text_quote(str_slice(c.label, 0, 100), &quoted);
         return eval_fail(ev, "invalid label name " STR_FMT, STR_ARG(buf_str(&quoted)));
     }
     grouping_init(&c.grouping, ev, expr);

@@ -16,21 +16,17 @@ int eval_fail(struct eval *ev, const char *fmt, ...)
     return error_set(ev->err, ERR_EXEC, "%s", text);
 }
 
-int eval_check(struct eval *ev, uint64_t samples)
+/* The clock and the caller are asked once in this much work: about a millisecond. */
+#define WORK_BETWEEN_CHECKS 200000
+#define WORK_OF_A_CALL      64
+
+static int check_patience(struct eval *ev, uint64_t work)
 {
-    ev->samples_held += samples;
-    if (ev->samples_held > ev->options.max_samples) {
-        return error_set(ev->err, ERR_LIMIT,
-                         "query processing would load too many samples into memory in query execution");
-    }
-    if (ev->arena->used_bytes - ev->arena_base > ev->options.max_memory_bytes) {
-        return error_set(ev->err, ERR_LIMIT, "the query needs more than %zu MiB of memory in query execution",
-                         ev->options.max_memory_bytes >> 20);
-    }
-    /* The clock costs 30 ns: ask it for every 16th series, or whenever much was read. */
-    if (ev->checks++ % 16 && samples < 10000) {
+    if (ev->work_left > work) {
+        ev->work_left -= work;
         return 0;
     }
+    ev->work_left = WORK_BETWEEN_CHECKS;
     if (ev->options.deadline_mono_ms && clock_mono_ms() >= ev->options.deadline_mono_ms) {
         return error_set(ev->err, ERR_TIMEOUT, "query timed out in expression evaluation");
     }
@@ -38,6 +34,26 @@ int eval_check(struct eval *ev, uint64_t samples)
         return error_set(ev->err, ERR_CANCELLED, "query was canceled in expression evaluation");
     }
     return 0;
+}
+
+int eval_check_read(struct eval *ev, uint64_t samples, uint64_t work)
+{
+    if (ev->samples_held + samples > ev->options.max_samples) {
+        return error_set(ev->err, ERR_LIMIT,
+                         "query processing would load too many samples into memory in query execution");
+    }
+    if (ev->arena->used_bytes - ev->arena_base > ev->options.max_memory_bytes) {
+        return error_set(ev->err, ERR_LIMIT, "the query needs more than %zu MiB of memory in query execution",
+                         ev->options.max_memory_bytes >> 20);
+    }
+    return check_patience(ev, samples + work + WORK_OF_A_CALL);
+}
+
+int eval_check(struct eval *ev, uint64_t samples)
+{
+    int rc = eval_check_read(ev, samples, 0);
+    ev->samples_held += samples;
+    return rc;
 }
 
 #define NOTES_MAX 10 /* of each kind, as Prometheus' API shows */
@@ -204,6 +220,10 @@ static int negate_column(void *ctx, struct column *column)
 int eval_vector(struct eval *ev, const struct expr *expr, const struct grid *grid, struct emit out)
 {
     struct negate_op negate = {grid->n, out};
+    int rc = eval_check(ev, 0); /* before each operator takes its columns */
+    if (rc < 0) {
+        return rc;
+    }
     switch (expr->kind) {
     case EXPR_SELECTOR:
         return eval_selector(ev, expr, grid, false, out);

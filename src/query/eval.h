@@ -80,7 +80,7 @@ struct eval {
     bool range_query;
     struct query_stats stats;
     uint64_t samples_held;
-    unsigned checks;
+    uint64_t work_left; /* until the clock is looked at */
     struct note *warnings, *infos;
     size_t warning_count, info_count;
 };
@@ -109,8 +109,10 @@ int eval_binary(struct eval *ev, const struct expr *expr, const struct grid *gri
 
 double binary_value(enum binary_op op, double a, double b); /* arithmetic and comparison (1 or 0) */
 
-/* Limits: time, cancellation, memory, and that `samples` more may be read or held. */
+/* Limits: time, cancellation, memory, and that `samples` more are kept until the end. */
 int eval_check(struct eval *ev, uint64_t samples) MUST_USE;
+/* The same for samples that are held for a moment only; `work`: other values computed with them. */
+int eval_check_read(struct eval *ev, uint64_t samples, uint64_t work) MUST_USE;
 int eval_fail(struct eval *ev, const char *fmt, ...) PRINTF_LIKE(2, 3); /* ERR_EXEC */
 /* "PromQL warning: <text> (line:column)", each text once. */
 void eval_warn(struct eval *ev, const struct expr *at, const char *fmt, ...) PRINTF_LIKE(3, 4);

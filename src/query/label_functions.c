@@ -64,6 +64,14 @@ static bool destination_legal(struct str name)
     return name.len && name.len <= LABEL_NAME_MAX && utf8_valid(name);
 }
 
+static int fail_name(struct eval *ev, const char *which, const char *function, struct str name)
+{
+    auto_buf quoted;
+    buf_init(&quoted, 4096);
+    text_quote(str_slice(name, 0, 100), &quoted);
+    return eval_fail(ev, "invalid %s label name in %s(): " STR_FMT, which, function, STR_ARG(buf_str(&quoted)));
+}
+
 /* ---- label_replace ---- */
 
 #define GROUPS_MAX 32
@@ -138,7 +146,7 @@ int stream_label_replace(struct eval *ev, const struct expr *call, const struct 
                             .src = eval_string(call->call.args[3]),
                             .out = out};
     if (!destination_legal(r.dst)) {
-        return eval_fail(ev, "invalid destination label name in label_replace(): \"" STR_FMT "\"", STR_ARG(r.dst));
+        return fail_name(ev, "destination", "label_replace", r.dst);
     }
     struct error why = {0};
     struct str pattern = eval_string(call->call.args[4]);
@@ -176,8 +184,7 @@ int stream_label_join(struct eval *ev, const struct expr *call, const struct gri
     for (size_t i = 1; i < call->call.arg_count; i++) {
         struct str name = eval_string(call->call.args[i]);
         if (i != 2 && !destination_legal(name)) {
-            return eval_fail(ev, "invalid %s label name in label_join(): \"" STR_FMT "\"",
-                             i == 1 ? "destination" : "source", STR_ARG(name));
+            return fail_name(ev, i == 1 ? "destination" : "source", "label_join", name);
         }
     }
     group_table_init(&r.table, ev->arena);

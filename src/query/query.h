@@ -6,8 +6,8 @@
  *
  * Ownership: trees and results live in the arena given. Threads: an expression is immutable after query_parse() and may
  * be evaluated by several threads at once. Errors: parse and type errors have line and column (1-based, columns count
- * characters) and say what was expected; evaluation errors: ERR_EXEC (bad_data or execution), ERR_LIMIT, ERR_TIMEOUT,
- * ERR_CANCELLED.
+ * characters) and say what was expected, without "parse error:" before it (the API adds position and that); evaluation
+ * errors: ERR_EXEC (bad_data or execution), ERR_LIMIT, ERR_TIMEOUT, ERR_CANCELLED.
  */
 #pragma once
 #include "src/base/json_writer.h"
@@ -56,7 +56,7 @@ struct query_result {
 struct query_options {
     int64_t lookback_ms;          /* 5 min when 0 */
     int64_t deadline_mono_ms;     /* clock_mono_ms() at which to give up; 0: none */
-    uint64_t max_samples;         /* 50 M when 0: samples held at once and read in all */
+    uint64_t max_samples;         /* 50 M when 0: samples and values held at once */
     size_t max_memory_bytes;      /* 1 GiB when 0 */
     bool (*cancelled)(void *ctx); /* asked now and then; may be NULL */
     void *cancelled_ctx;

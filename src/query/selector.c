@@ -48,7 +48,7 @@ static int select_series(struct eval *ev, const struct expr *selector, int64_t f
     return 0;
 }
 
-static int read_series(struct eval *ev, const struct series_ref *series, int64_t from_ms, int64_t to_ms,
+static int read_series(struct eval *ev, const struct series_ref *series, size_t steps, int64_t from_ms, int64_t to_ms,
                        struct sample_columns *columns)
 {
     int rc = snapshot_read(ev->snapshot, series->id, from_ms, to_ms, columns);
@@ -56,7 +56,7 @@ static int read_series(struct eval *ev, const struct series_ref *series, int64_t
         return select_failed(ev, rc);
     }
     ev->stats.samples += columns->n;
-    return eval_check(ev, columns->n);
+    return eval_check_read(ev, columns->n, steps);
 }
 
 /* ---- instant vectors ---- */
@@ -90,7 +90,7 @@ static int stream_selector(struct eval *ev, const struct expr *selector, const s
     int rc = select_series(ev, selector, from_ms, to_ms, &set);
     double *v = column_new(ev, grid);
     for (size_t i = 0; rc == 0 && i < set.n; i++) {
-        rc = read_series(ev, &set.v[i], from_ms, to_ms, samples);
+        rc = read_series(ev, &set.v[i], grid->n, from_ms, to_ms, samples);
         if (rc == 0 && fill_column(ev, selector, grid, samples, times, v)) {
             rc = emit_column(out, &(struct column){.labels = set.v[i].labels, .v = v});
         }
@@ -129,7 +129,7 @@ static int stream_range(struct eval *ev, const struct expr *range, const struct 
     struct series_set set;
     int rc = select_series(ev, range->range.expr, from_ms + 1, to_ms, &set);
     for (size_t i = 0; rc == 0 && i < set.n; i++) {
-        rc = read_series(ev, &set.v[i], from_ms + 1, to_ms, samples);
+        rc = read_series(ev, &set.v[i], grid->n, from_ms + 1, to_ms, samples);
         size_t n = rc == 0 ? drop_stale(samples) : 0;
         if (n) {
             rc = out.fn(out.ctx,
@@ -159,7 +159,7 @@ static int subquery_column(void *ctx, struct column *column)
             s->v[n++] = column->v[i];
         }
     }
-    int rc = eval_check(s->ev, n);
+    int rc = eval_check_read(s->ev, n, s->grid.n);
     return rc < 0 || !n
                ? rc
                : s->out.fn(
@@ -183,6 +183,8 @@ static struct grid subquery_grid(const struct eval *ev, const struct expr *subqu
         .start_ms = start, .step_ms = step, .n = to_ms < start ? 0 : (size_t)((to_ms - start) / step) + 1};
 }
 
+#define COLUMNS_MIN 16 /* an expression needs about as many columns: refuse before taking them */
+
 static int stream_subquery(struct eval *ev, const struct expr *subquery, const struct grid *grid,
                            struct emit_samples out)
 {
@@ -190,7 +192,7 @@ static int stream_subquery(struct eval *ev, const struct expr *subquery, const s
     if (s.grid.n == 0) {
         return 0;
     }
-    if (s.grid.n > ev->options.max_samples || s.grid.n > ev->options.max_memory_bytes / 32) {
+    if (s.grid.n > ev->options.max_samples || s.grid.n > ev->options.max_memory_bytes / COLUMNS_MIN / sizeof(double)) {
         return error_set(ev->err, ERR_LIMIT,
                          "the subquery has %zu steps, more than fit into memory in query execution; try a larger step",
                          s.grid.n);
