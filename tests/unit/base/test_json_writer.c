@@ -1,0 +1,104 @@
+#include "src/base/json_writer.h"
+#include "tests/support/test.h"
+
+static void commas_and_colons_are_placed(void **state)
+{
+    (void)state;
+    auto_buf out;
+    struct json_writer w;
+    buf_init(&out, 1000);
+    json_init(&w, &out);
+    json_begin_object(&w);
+    json_field(&w, "a", json_int, INT64_MIN);
+    json_key(&w, STR("b"));
+    json_begin_array(&w);
+    json_nil(&w);
+    json_bool(&w, true);
+    json_begin_object(&w);
+    json_end_object(&w);
+    json_begin_array(&w);
+    json_end_array(&w);
+    json_end_array(&w);
+    json_field(&w, "c", json_raw, STR("{\"x\":1}"));
+    json_field(&w, "d", json_str, STR("e"));
+    json_end_object(&w);
+    assert_string_equal(out.p, "{\"a\":-9223372036854775808,\"b\":[null,true,{},[]],\"c\":{\"x\":1},\"d\":\"e\"}");
+}
+
+static void write_text(struct buf *out, struct str s)
+{
+    struct json_writer w;
+    buf_clear(out);
+    json_init(&w, out);
+    json_str(&w, s);
+}
+
+static void strings_are_escaped_and_mended(void **state)
+{
+    (void)state;
+    auto_buf out;
+    buf_init(&out, 1000);
+    write_text(&out, STR("\"\\/\b\n\r\t\x01\x7f é😀"));
+    assert_string_equal(out.p, "\"\\\"\\\\/\\u0008\\n\\r\\t\\u0001\x7f é😀\"");
+    write_text(&out, STR("a\0b"));
+    assert_string_equal(out.p, "\"a\\u0000b\"");
+    write_text(&out, STR("x\xff\xc3(\xed\xa0\x80y\xe2\x82"));
+    assert_string_equal(out.p,
+                        "\"x\xef\xbf\xbd\xef\xbf\xbd(\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdy\xef\xbf\xbd\xef\xbf\xbd\"");
+    write_text(&out, (struct str){0});
+    assert_string_equal(out.p, "\"\"");
+}
+
+static void numbers_have_prometheus_shapes(void **state)
+{
+    (void)state;
+    auto_buf out;
+    struct json_writer w;
+    buf_init(&out, 1000);
+    json_init(&w, &out);
+    json_begin_array(&w);
+    json_double(&w, 0.5);
+    json_double(&w, NAN);
+    json_double(&w, INFINITY);
+    json_double(&w, 1e21);
+    json_sample_value(&w, NAN);
+    json_sample_value(&w, -INFINITY);
+    json_sample_value(&w, 3);
+    json_seconds(&w, 1700000000123);
+    json_seconds(&w, 1700000000000);
+    json_seconds(&w, 5);
+    json_seconds(&w, 1500);
+    json_seconds(&w, 0);
+    json_seconds(&w, -1);
+    json_seconds(&w, INT64_MIN);
+    json_end_array(&w);
+    assert_string_equal(out.p,
+                        "[0.5,null,null,1e+21,\"NaN\",\"-Inf\",\"3\",1700000000.123,1700000000,0.005,1.500,0,-0.001,"
+                        "-9223372036854775.808]");
+}
+
+static void running_out_of_room_is_sticky(void **state)
+{
+    (void)state;
+    auto_buf out;
+    struct json_writer w;
+    buf_init(&out, 8);
+    json_init(&w, &out);
+    json_begin_array(&w);
+    json_str(&w, STR("longer than eight"));
+    json_int(&w, 1);
+    json_end_array(&w);
+    assert_true(out.failed);
+    assert_true(out.len <= 8);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(commas_and_colons_are_placed),
+        cmocka_unit_test(strings_are_escaped_and_mended),
+        cmocka_unit_test(numbers_have_prometheus_shapes),
+        cmocka_unit_test(running_out_of_room_is_sticky),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
