@@ -54,7 +54,7 @@ static void answer_list(struct http_request *r, const struct api_context *api, s
     struct snapshot *snapshot = NULL;
     struct str_list list = {0};
     int rc = snapshot_open(api->store, &snapshot);
-    if (rc == 0) {
+    if (rc == 0 && !selection.empty) {
         rc = selection.n > 1 ? read_union(snapshot, r, name, &selection, &list)
                              : read_one(snapshot, r, name, &selection, selection.n ? selection.v : NULL, &list);
     }

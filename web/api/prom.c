@@ -156,10 +156,7 @@ bool selection_read(struct http_request *r, struct selection *out)
         !prom_time(r, "end", TIME_MAX_MS, &out->end_ms) || !read_selectors(r, out)) {
         return false;
     }
-    if (out->end_ms < out->start_ms) {
-        prom_error(r, "bad_data", "end timestamp must not be before start timestamp");
-        return false;
-    }
+    out->empty = out->end_ms < out->start_ms;
     return true;
 }
 

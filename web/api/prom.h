@@ -47,6 +47,7 @@ struct selection {
     struct selector *v;
     size_t n;
     int64_t start_ms, end_ms;
+    bool empty; /* the range ends before it starts: nothing is found, and that is no error */
     uint64_t limit;
 };
 /* False: refused. Release in any case. */

@@ -92,7 +92,7 @@ int run_query(struct http_request *r, const struct api_context *api, const struc
                               .max_memory_bytes = RESULT_MEMORY,
                               .cancelled = is_cancelled,
                               .cancelled_ctx = r};
-    int rc = gate_enter(r, q.deadline_mono_ms);
+    int rc = options->timeout_ms > 0 ? gate_enter(r, q.deadline_mono_ms) : ERR_TIMEOUT;
     if (rc) {
         self_add(SELF_QUERY_FAILURES, 1);
         return error_set(err, rc, rc == ERR_TIMEOUT ? "query timed out in query queue" : "query was canceled");
@@ -142,13 +142,12 @@ static bool write_result(struct answer *a, const struct query_result *result)
     struct json_writer *w = &a->w;
     json_field(w, "resultType", json_str, str_of(value_type_name(result->type)));
     json_key(w, STR("result"));
-    if (result->type == VALUE_SCALAR) {
-        write_point(w, result->t_ms, result->scalar);
-        return true;
-    }
     json_begin_array(w);
-    if (result->type == VALUE_STRING) {
-        json_seconds(w, result->t_ms);
+    if (result->type == VALUE_SCALAR) { /* a single time is written as a plain number, 4.5, in a series as 4.500 */
+        json_double(w, (double)result->t_ms / 1000);
+        json_sample_value(w, result->scalar);
+    } else if (result->type == VALUE_STRING) {
+        json_double(w, (double)result->t_ms / 1000);
         json_str(w, result->string);
     }
     for (size_t i = 0; i < result->n; i++) {

@@ -64,7 +64,9 @@ void api_series(struct http_request *r, void *ctx)
     struct snapshot *snapshot = NULL;
     struct found found = {0};
     int rc = snapshot_open(api->store, &snapshot);
-    rc = rc ? rc : select_all(snapshot, r, &selection, &found);
+    if (rc == 0 && !selection.empty) {
+        rc = select_all(snapshot, r, &selection, &found);
+    }
     if (rc) {
         prom_fail(r, rc, NULL);
         snapshot_close(snapshot);

