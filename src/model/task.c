@@ -253,7 +253,7 @@ static struct task_attempt *find_try(struct task *task, const struct task_event 
     return found;
 }
 
-static void merge_attempt(struct task *task, const struct task_event *event)
+static void merge_attempt(struct task *task, const struct task_event *event, bool *superseded)
 {
     if (event->type != TASK_EVENT_RECEIVED && event->type != TASK_EVENT_STARTED && !event_ends_try(event->type)) {
         return;
@@ -275,6 +275,9 @@ static void merge_attempt(struct task *task, const struct task_event *event)
         a->state = a->ended_ms && state_rank[a->state] < state_rank[state] ? a->state : state;
         a->ended_ms = event->t_ms;
         take_text(&a->exception, event->exception, false);
+    }
+    for (const struct task_attempt *next = a + 1; next < task->attempts + task->attempt_count; next++) {
+        *superseded = *superseded || next->started_ms || next->ended_ms;
     }
 }
 
@@ -309,7 +312,12 @@ void task_merge(struct task *task, const struct task_event *event)
         task->runtime = NAN;
         task->first_ms = task->updated_ms = event->t_ms;
     }
-    bool older = event_is_older(task, event), late = event_is_late(task, event, older);
+    /* A worker tells of a try's end after its pool process has said so: with a retry at once, another process may have
+     * run, even ended, the next try before. What is told of a try behind which another runs never sets the state. */
+    bool superseded = false;
+    merge_attempt(task, event, &superseded);
+    bool older = superseded || event_is_older(task, event);
+    bool late = superseded || event_is_late(task, event, older);
     int64_t *time = event_time(task, event->type);
     /* A late event of an earlier try must not hide the newest time of its kind. */
     if (time && !(late && *time > event->t_ms)) {
@@ -324,7 +332,6 @@ void task_merge(struct task *task, const struct task_event *event)
     if (!late) {
         set_state(task, event);
     }
-    merge_attempt(task, event);
     derive_runtime(task);
     task->first_ms = event->t_ms < task->first_ms ? event->t_ms : task->first_ms;
     task->updated_ms = event->t_ms > task->updated_ms ? event->t_ms : task->updated_ms;

@@ -102,7 +102,7 @@ def test_messages_that_are_no_events_are_counted_and_harm_nothing(cloche, redis_
     publish(server, "/0.celeryev/task.received", event(uuid="u-good", name="good", timestamp=time.time()))
     wait_for("the good one", lambda: one.json("/api/ui/tasks/u-good")["name"] == "good")
     assert one.json("/api/ui/tasks/u-bytes")["name"].strip() != ""
-    assert one.json("/api/ui/celery")["data"]["undecodable"] >= 8
+    wait_for("the count of undecodable ones", lambda: one.json("/api/ui/celery")["data"]["undecodable"] >= 8)
     labels = [m for m, _ in wait_for("a series with every byte", lambda: one.query("celery_task_received_total{name!='good'}"))]
     assert any(m["name"] == every_byte for m in labels)
 

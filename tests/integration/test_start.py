@@ -32,7 +32,7 @@ def test_a_port_in_use_is_named(cloche):
         one.port = taken.getsockname()[1]
         status, text = one.run_to_end()
     assert status == 1
-    assert f"127.0.0.1:{one.port}" in text and "in use" in text
+    assert f"127.0.0.1:{one.port}" in text and "has the port" in text
 
 
 def test_a_folder_that_cannot_be_written_is_named(cloche, tmp_path):

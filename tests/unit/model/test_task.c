@@ -157,6 +157,26 @@ static void the_next_try_may_be_received_before_this_one_ends(void **state)
     assert_int_equal(task.attempts[1].state, TASK_SUCCESS);
 }
 
+/* A retry without delay, taken by another process: it has ended before the end of the first try is told. */
+static void the_end_of_an_earlier_try_does_not_hide_a_later_one(void **state)
+{
+    (void)state;
+    struct task task = {0};
+    merge(&task, TASK_EVENT_RECEIVED, 1000, 1);
+    merge(&task, TASK_EVENT_STARTED, 1007, 2);
+    struct task_event e = event(TASK_EVENT_RECEIVED, 1037, 3);
+    e.retries = 1;
+    task_merge(&task, &e);
+    merge(&task, TASK_EVENT_STARTED, 1040, 4);
+    merge(&task, TASK_EVENT_SUCCEEDED, 1043, 5);
+    merge(&task, TASK_EVENT_RETRIED, 1044, 6);
+    assert_int_equal(task.state, TASK_SUCCESS);
+    assert_int_equal(task.attempt_count, 2);
+    assert_int_equal(task.attempts[0].state, TASK_RETRY);
+    assert_int_equal(task.attempts[0].ended_ms, 1044);
+    assert_int_equal(task.attempts[1].state, TASK_SUCCESS);
+}
+
 /* Celery takes a late "started" of the first try for newer than the "received" of the second. */
 static void a_late_start_is_ordered_by_the_workers_clock(void **state)
 {
@@ -311,6 +331,7 @@ int main(void)
         cmocka_unit_test(a_late_event_fills_gaps_and_overwrites_nothing),
         cmocka_unit_test(a_retry_makes_a_second_attempt),
         cmocka_unit_test(the_next_try_may_be_received_before_this_one_ends),
+        cmocka_unit_test(the_end_of_an_earlier_try_does_not_hide_a_later_one),
         cmocka_unit_test(a_late_start_is_ordered_by_the_workers_clock),
         cmocka_unit_test(a_late_sent_does_not_undo_a_retry),
         cmocka_unit_test(runtime_of_a_failure_is_that_of_its_try),
