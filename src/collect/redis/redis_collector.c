@@ -134,6 +134,14 @@ static void take_latency(struct redis_state *state, struct batch *batch, const s
     }
 }
 
+static void take_cluster(struct redis_state *state, struct batch *batch, const struct redisReply *reply)
+{
+    (void)state;
+    if (reply->type == REDIS_REPLY_STRING) {
+        redis_cluster_parse(str_make(reply->str, reply->len), batch);
+    }
+}
+
 /* In this order on the wire; CONFIG GET databases before INFO, which needs it. */
 static const struct command commands[] = {
     {{TEXT("CONFIG"), TEXT("GET"), TEXT("databases")}, 3, take_databases},
@@ -141,6 +149,7 @@ static const struct command commands[] = {
     {{TEXT("SLOWLOG"), TEXT("LEN")}, 2, take_slowlog_length},
     {{TEXT("SLOWLOG"), TEXT("GET"), TEXT("1")}, 3, take_slowlog_last},
     {{TEXT("LATENCY"), TEXT("LATEST")}, 2, take_latency},
+    {{TEXT("CLUSTER"), TEXT("INFO")}, 2, take_cluster},
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
 static const struct command info_command = {{TEXT("INFO"), TEXT("ALL")}, 2, NULL};
@@ -226,7 +235,8 @@ static void send_commands(struct redis_state *state, uint64_t ticket)
     int64_t timeout_ms = target_config(state->target)->timeout_ms;
     size_t n = 0;
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
-        if (state->refused & 1u << i) {
+        /* the INFO before told whether it is a cluster's node; others refuse CLUSTER */
+        if (state->refused & 1u << i || (commands[i].take == take_cluster && !state->info.cluster)) {
             continue;
         }
         struct call *call = &state->calls[n++];
@@ -276,6 +286,7 @@ static void on_down(void *ctx, const struct error *reason)
     uint64_t ticket = state->waiting;
     state->waiting = 0;
     state->reason = *reason;
+    target_set_hint(state->target, STR(""));
     reconnect_later(&state->reconnect);
     target_done(state->target, ticket, &state->reason);
 }

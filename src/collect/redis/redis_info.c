@@ -29,7 +29,6 @@ struct pass {
     size_t known; /* fields found in the table */
     size_t commands, errors, latencies, replicas;
     bool latency_section;
-    bool cluster;
     uint8_t databases_seen[REDIS_DATABASES_MAX / 8];
     struct str version, build_id, mode, os, policy, port, run_id, process_id, role, replid, valkey;
     struct str master_host, master_port, master_link, master_io, master_sync, slave_offset, slave_read_only;
@@ -246,7 +245,7 @@ static void add_database(struct pass *pass, struct str name, struct str list)
 /* Empty databases are not in INFO; their 0 is, so that "keys by database" does not end when a queue runs dry. */
 static void pad_databases(struct pass *pass)
 {
-    int64_t count = pass->info->databases ? pass->info->databases : pass->cluster ? 1 : 16;
+    int64_t count = pass->info->databases ? pass->info->databases : pass->info->cluster ? 1 : 16;
     if (count > REDIS_DATABASES_MAX) {
         count = REDIS_DATABASES_MAX;
     }
@@ -402,7 +401,7 @@ static void take_line(struct pass *pass, struct str field, struct str text)
         if (str_is(field, "uptime_in_seconds") && !number_parse(text, &pass->uptime)) {
             pass->uptime = -1;
         }
-        pass->cluster |= str_is(field, "cluster_enabled") && str_is(text, "1");
+        pass->info->cluster |= str_is(field, "cluster_enabled") && str_is(text, "1");
     }
 }
 
@@ -426,6 +425,7 @@ int redis_info_parse(struct str text, struct redis_info *info, struct batch *bat
     struct pass pass = {.info = info, .batch = batch, .uptime = -1};
     struct str rest = text, field, value;
     info->skipped = 0;
+    info->cluster = false;
     pass.latency_section = str_find(text, STR("\nlatency_percentiles_usec_")) >= 0;
     while (next_field(&rest, &field, &value)) {
         take_line(&pass, field, value);
@@ -440,13 +440,38 @@ int redis_info_parse(struct str text, struct redis_info *info, struct batch *bat
     return 0;
 }
 
-struct str redis_info_field(struct str text, struct str name)
+/* cluster_stats_messages_sent and _received have names of their own; "-" of message kinds becomes "_". */
+static struct str cluster_metric(struct str field, struct arena *arena)
 {
-    struct str field, value;
-    while (next_field(&text, &field, &value)) {
-        if (str_eq(field, name)) {
-            return value;
+    if (str_is(field, "cluster_stats_messages_sent")) {
+        return STR("redis_cluster_messages_sent_total");
+    }
+    if (str_is(field, "cluster_stats_messages_received")) {
+        return STR("redis_cluster_messages_received_total");
+    }
+    struct str name = arena_printf(arena, "redis_" STR_FMT, STR_ARG(field));
+    char *p = arena_cstr(arena, name);
+    for (size_t i = 0; i < name.len; i++) {
+        if (p[i] == '-') {
+            p[i] = '_';
         }
     }
-    return (struct str){0};
+    return str_make(p, name.len);
+}
+
+void redis_cluster_parse(struct str text, struct batch *batch)
+{
+    struct str field, value;
+    for (size_t lines = 0; lines < REDIS_INFO_LIST_MAX && next_field(&text, &field, &value); lines++) {
+        double v;
+        bool state = str_is(field, "cluster_state");
+        if (!str_starts(field, STR("cluster_")) || field.len > 128 || (!state && !number_parse(value, &v))) {
+            continue;
+        }
+        struct str name = cluster_metric(field, batch->arena);
+        if (metric_name_legal(name)) {
+            batch_family(batch, name, METRIC_GAUGE, STR("Field of CLUSTER INFO."));
+            batch_add(batch, name, NULL, 0, state ? str_is(value, "ok") : v);
+        }
+    }
 }

@@ -20,10 +20,11 @@ struct redis_info {
     double start_time; /* in and out: start time reported last, 0 for none. Kept while it moves by at most 2 s, because
                           INFO's uptime is in whole seconds and the difference would jitter. */
     uint64_t skipped;  /* out: lines beyond REDIS_INFO_LIST_MAX */
+    bool cluster;      /* out: a node of a cluster */
 };
 
 int redis_info_parse(struct str text, struct redis_info *info, struct batch *batch, struct error *err) MUST_USE;
-/* Value of a field, p == NULL if absent. */
-struct str redis_info_field(struct str text, struct str field);
+/* The text of CLUSTER INFO: each of its fields under its own name, as far as that is a legal one. */
+void redis_cluster_parse(struct str text, struct batch *batch);
 /* Sorted by field? For the test of metrics.def. */
 bool redis_info_table_sorted(void);

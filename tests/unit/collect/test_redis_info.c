@@ -170,11 +170,21 @@ static void endless_error_kinds_are_cut(void **state)
     buf_release(&text);
 }
 
-static void fields_are_found_by_name(void **state)
+static void a_cluster_is_told_apart_and_shown(void **state)
 {
     (void)state;
-    assert_str_is(redis_info_field(STR("# Server\r\na:1\r\nredis_version:7.0.15\r\n"), STR("redis_version")), "7.0.15");
-    assert_null(redis_info_field(STR("a:1\n"), STR("b")).p);
+    struct parsed p = {0};
+    parse(&p, STR("redis_version:7.0.15\ncluster_enabled:1\n"));
+    assert_true(p.info.cluster);
+    assert_int_equal(count_of_metric(&p.batch, "redis_db_keys"), 1); /* a cluster has one database */
+    redis_cluster_parse(STR("cluster_state:ok\r\ncluster_slots_ok:16384\r\ncluster_stats_messages_sent:5\r\n"
+                            "cluster_stats_messages_auth-req_sent:2\r\ncluster_x y:1\r\nother:1\r\n"),
+                        &p.batch);
+    assert_series(&p.batch, "redis_cluster_state", 1);
+    assert_series(&p.batch, "redis_cluster_slots_ok", 16384);
+    assert_series(&p.batch, "redis_cluster_messages_sent_total", 5);
+    assert_series(&p.batch, "redis_cluster_stats_messages_auth_req_sent", 2);
+    parsed_release(&p);
 }
 
 int main(void)
@@ -189,7 +199,7 @@ int main(void)
         cmocka_unit_test(texts_that_are_no_numbers_give_no_samples),
         cmocka_unit_test(an_answer_that_is_no_info_is_refused),
         cmocka_unit_test(endless_error_kinds_are_cut),
-        cmocka_unit_test(fields_are_found_by_name),
+        cmocka_unit_test(a_cluster_is_told_apart_and_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
