@@ -28,7 +28,7 @@ bool batch_add(struct batch *batch, struct str name, const struct label *labels,
     return batch_add_at(batch, name, labels, n, batch->t_ms, value);
 }
 
-/* A NUL or a broken character would be refused by every reader: invalid bytes become U+FFFD. */
+/* Label values leave as JSON, which is UTF-8: invalid bytes become U+FFFD here, once. */
 static struct str clean_value(struct str value, struct arena *arena)
 {
     if (utf8_valid(value)) {

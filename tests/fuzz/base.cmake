@@ -1,0 +1,4 @@
+fuzz_target(regex base)
+fuzz_target(url base)
+fuzz_target(number base)
+fuzz_target(json base PkgConfig::JANSSON)
