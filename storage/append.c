@@ -241,6 +241,22 @@ static void write_wal(struct incoming *in)
     }
 }
 
+/* A series' record goes to the metrics environment at once, too: a damaged WAL record then costs its own samples, not
+ * those of later records. Whatever is lost of this is made good by the flush, which comes later in the same queue. */
+static void store_new_series(struct incoming *in)
+{
+    struct kv_job *job = kv_job_new(NULL, NULL);
+    for (size_t i = 0; i < in->batch->samples.len; i++) {
+        if (in->hashes[i] && !in->found[i]->stored) {
+            series_put(job, in->found[i]);
+            in->found[i]->stored = true;
+        }
+    }
+    if (writer_push_always(in->m->store->writer, ENV_METRICS, kv_job_base(job))) {
+        kv_job_free(job);
+    }
+}
+
 /* append_lock is held; the queue has room. */
 static int take(struct incoming *in, store_done_fn done, void *ctx)
 {
@@ -252,6 +268,9 @@ static int take(struct incoming *in, store_done_fn done, void *ctx)
         make_series(in);
         insert_samples(in, wal_seq);
         pthread_rwlock_unlock(&m->lock);
+        if (in->new_series) {
+            store_new_series(in);
+        }
         write_wal(in);
         m->counters.wal_seq = wal_seq;
     }

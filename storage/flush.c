@@ -131,21 +131,11 @@ static void close_block(struct flush *flush)
     }
 }
 
-static void put_series(struct flush *flush, const struct series *series)
-{
-    uint8_t key[8];
-    env_put_be(key, series->id, sizeof(key));
-    auto_buf record;
-    buf_init(&record, (size_t)1 << 20);
-    series_encode(series, &record);
-    kv_job_put(flush->job, DBI_SERIES, (struct str){(const char *)key, sizeof(key)}, buf_str(&record));
-}
-
 static void add_span(struct flush *flush, const struct span *span)
 {
     const struct series *series = span->series;
-    if (!series->stored) {
-        put_series(flush, series);
+    if (!series->stored) { /* known from the WAL alone; set when the flush is committed */
+        series_put(flush->job, series);
     }
     flush->columns.n = 0;
     if (span_read(span, 0, true, &flush->columns) || flush->columns.n == 0) {

@@ -53,7 +53,7 @@ static int load_counters(struct loader *l)
 }
 
 /* checksum (4), cohort varint, slot (1), labels */
-void series_encode(const struct series *series, struct buf *out)
+static void series_encode(const struct series *series, struct buf *out)
 {
     auto_arena arena;
     arena_init(&arena);
@@ -64,6 +64,16 @@ void series_encode(const struct series *series, struct buf *out)
     labels_add_bytes(out, series_labels(series, &arena));
     char *p = out->p + start;
     bytes_store_le((uint8_t *)p, XXH3_64bits(p + 4, out->len - start - 4), 4);
+}
+
+void series_put(struct kv_job *job, const struct series *series)
+{
+    uint8_t key[8];
+    env_put_be(key, series->id, sizeof(key));
+    auto_buf record;
+    buf_init(&record, (size_t)1 << 20);
+    series_encode(series, &record);
+    kv_job_put(job, DBI_SERIES, (struct str){(const char *)key, sizeof(key)}, buf_str(&record));
 }
 
 static struct series *add_series(struct metrics *m, uint64_t id, uint64_t cohort, uint8_t slot, struct labels labels)

@@ -92,7 +92,7 @@ void head_insert(struct metrics *m, struct series *series, int64_t t_ms, double 
 #define COUNTERS_KEY  STR("counters")
 int metrics_load(struct metrics *m, struct error *err) MUST_USE;
 void counters_encode(const struct counters *counters, uint8_t out[COUNTERS_SIZE]);
-void series_encode(const struct series *series, struct buf *out);
+void series_put(struct kv_job *job, const struct series *series);
 
 /* flush.c */
 int upkeep_start(struct metrics *m, struct error *err) MUST_USE;

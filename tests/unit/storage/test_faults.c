@@ -252,13 +252,13 @@ static void a_damaged_wal_record_is_skipped_and_counted(void **state)
     damage(f.dir, &wal_env_spec, DBI_WAL, 30);
     int64_t corruptions = self_get(SELF_CORRUPTIONS);
     fixture_open(&f);
-    assert_int_equal(self_get(SELF_CORRUPTIONS), corruptions + 2); /* and the later sample of its series */
+    assert_int_equal(self_get(SELF_CORRUPTIONS), corruptions + 1);
     struct sample_columns c = get(f.store, "b", "x", INT64_MIN, INT64_MAX);
     assert_int_equal(c.n, 1);
     sample_columns_release(&c);
     put(f.store, "a", "x", START + 2, 1);
     c = get(f.store, "a", "x", INT64_MIN, INT64_MAX);
-    assert_int_equal(c.n, 1);
+    assert_int_equal(c.n, 2); /* the record lost held one, later ones are served */
     sample_columns_release(&c);
     fixture_release(&f);
 }
