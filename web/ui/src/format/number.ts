@@ -63,10 +63,13 @@ export function formatAge(seconds: number): string {
   return hours && s < 86400 * 10 ? `${Math.floor(s / 86400)} d ${hours} h` : `${Math.floor(s / 86400)} d`;
 }
 
+/* One unit only: the absolute time stands beside it or in its title. */
 export function formatRelative(time: number, now: number): string {
   const delta = now - time;
-  if (Math.abs(delta) < 1) return 'now';
-  return delta >= 0 ? `${formatAge(delta)} ago` : `in ${formatAge(-delta)}`;
+  const s = Math.abs(delta);
+  if (s < 1) return 'now';
+  const text = s < 60 ? `${Math.floor(s)} s` : s < 3600 ? `${Math.floor(s / 60)} min` : s < 86400 * 2 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} d`;
+  return delta >= 0 ? `${text} ago` : `in ${text}`;
 }
 
 const pad = (n: number, width = 2) => String(n).padStart(width, '0');

@@ -127,4 +127,4 @@ export function parsePython(source: string): PyNode | null {
 }
 
 /* Celery cuts long values and ends them with dots. */
-export const looksCut = (source: string): boolean => /(\.\.\.|…)['")\]}]*\s*$/.test(source);
+export const looksCut = (source: string): boolean => /(\.\.\.|…)['"),\]}]*\s*$/.test(source);

@@ -1,5 +1,5 @@
 /* Grafana's unit ids → text. Pure. An id that is not known is printed behind the number. */
-import { autoDecimals, durationParts, formatDateTime, formatNumber, formatRelative, NO_VALUE } from './number';
+import { durationParts, formatDateTime, formatNumber, formatRelative, NO_VALUE } from './number';
 
 export interface Formatted {
   prefix: string;
@@ -54,6 +54,9 @@ const none: Formatter = (v, d) => plain(formatNumber(v, d ?? (Number.isInteger(v
 const bytes = iec('B');
 const decimalBytes = si('B');
 
+/* At most two decimals, and none that are zero. */
+const percentText = (v: number, d: number | null) => (d === null ? formatNumber(Number(v.toFixed(2))) : formatNumber(v, d));
+
 const UNITS: Record<string, Formatter> = {
   none,
   string: none,
@@ -61,8 +64,8 @@ const UNITS: Record<string, Formatter> = {
   locale: none,
   sci: (v, d) => plain(v.toExponential(d ?? 2)),
   hex: (v) => plain(Math.round(v).toString(16)),
-  percent: (v, d) => plain(formatNumber(v, d ?? Math.min(2, autoDecimals(v))), '%'),
-  percentunit: (v, d) => plain(formatNumber(v * 100, d ?? Math.min(2, autoDecimals(v * 100))), '%'),
+  percent: (v, d) => plain(percentText(v, d), '%'),
+  percentunit: (v, d) => plain(percentText(v * 100, d), '%'),
   humidity: suffixed('%H'),
   bytes,
   decbytes: decimalBytes,

@@ -106,7 +106,6 @@ function RuleRow({ rule, open }: { rule: Rule; open: boolean }) {
       <summary>
         <State state={state} word={word} /> <strong>{rule.name}</strong>
         <span class="dim rule-summary">{rule.annotations?.summary ?? rule.annotations?.description ?? ''}</span>
-        <span class="grow" />
         {rule.duration ? <span class="dim">for {formatDuration(rule.duration)}</span> : null}
         {rule.labels?.severity && <span class="tag">{rule.labels.severity}</span>}
       </summary>

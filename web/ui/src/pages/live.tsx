@@ -167,7 +167,7 @@ export function LivePage() {
               return (
                 <tr key={e.id}>
                   <td class="dim mono" title={formatDateTime(e.data.t, true)}>
-                    {formatClock(e.data.t, true)}
+                    {formatClock(e.data.t)}<span class="milliseconds">{formatClock(e.data.t, true).slice(8)}</span>
                   </td>
                   <td>
                     <State state={s.state} word={s.word} />

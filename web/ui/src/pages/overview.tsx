@@ -180,7 +180,8 @@ function Charts() {
   const status = useStatus();
   const panels = useMemo((): Panel[] => {
     try {
-      return data ? readDashboard(data).panels.filter((p) => CHARTS.includes(p.title)) : [];
+      const compact = { showLegend: true, displayMode: 'list', placement: 'bottom', calcs: [] };
+      return data ? readDashboard(data).panels.filter((p) => CHARTS.includes(p.title)).map((p) => ({ ...p, options: { ...p.options, legend: compact } })) : [];
     } catch {
       return [];
     }

@@ -185,7 +185,7 @@ function Row({ t, index, at }: { t: Task; index: number; at: boolean }) {
         {t.queue ?? NO_VALUE}
       </td>
       <td class="num hide-narrow">{t.retries ? formatCount(t.retries) : ''}</td>
-      <td class="num">{formatDuration(lastRun(t))}</td>
+      <td class="num ran">{formatDuration(lastRun(t))}</td>
       <td class="num dim">
         <Ago time={t.first_seen ?? t.received ?? t.timestamp} />
       </td>
@@ -246,8 +246,8 @@ export function TasksPage() {
                 <th class="col-state">State</th>
                 <th>Task</th>
                 <th class="hide-narrow col-id">Id</th>
-                <th class="hide-narrow">Worker</th>
-                <th class="hide-narrow">Queue</th>
+                <th class="hide-narrow col-worker">Worker</th>
+                <th class="hide-narrow col-queue">Queue</th>
                 <th class="num hide-narrow col-num">Retries</th>
                 <th class="num col-num">Ran</th>
                 <th class="num col-when">Seen</th>
