@@ -30,7 +30,12 @@ static void problem(struct loader *l, int line, int column, const char *fmt, ...
     va_start(args, fmt);
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
-    error_set_at(&err, ERR_CONFIG, line, column, STR_FMT ": %s", STR_ARG(str_slice(l->file->name, 0, 100)), text);
+    struct str name = str_slice(l->file->name, 0, 100);
+    if (line) {
+        error_set_at(&err, ERR_CONFIG, line, column, STR_FMT ":%d:%d: %s", STR_ARG(name), line, column, text);
+    } else {
+        error_set(&err, ERR_CONFIG, STR_FMT ": %s", STR_ARG(name), text);
+    }
     l->problems++;
     l->report(l->ctx, &err);
 }

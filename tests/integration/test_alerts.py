@@ -18,7 +18,7 @@ RULES = """groups:
 """
 
 
-def setup(cloche, url, sink, start=True):
+def start_watching(cloche, url, sink, start=True):
     one = cloche(start=False)
     with open(os.path.join(one.folder, "rules.yml"), "w", encoding="ascii") as f:
         f.write(RULES)
@@ -37,7 +37,7 @@ def statuses(sink):
 
 def test_firing_and_resolved_reach_webhook_and_slack(cloche, redis_server, sink):
     server = redis_server()
-    one = setup(cloche, server.url, sink)
+    one = start_watching(cloche, server.url, sink)
     wait_for("up", lambda: one.value("up{job='redis'}") == 1)
     wait_for("the record", lambda: one.value("job:up:sum{job='redis'}") == 1)
     server.stop()
@@ -51,9 +51,13 @@ def test_firing_and_resolved_reach_webhook_and_slack(cloche, redis_server, sink)
     assert alert["annotations"]["summary"] == f"127.0.0.1:{server.port} is gone (0)"
     assert alert["endsAt"] == "0001-01-01T00:00:00Z"
     assert one.query("ALERTS{alertname='RedisGone', alertstate='firing'}")
-    rules = one.json("/api/v1/rules")["data"]["groups"]
-    rule = [r for g in rules for r in g["rules"] if r["name"] == "RedisGone"][0]
-    assert rule["state"] == "firing" and rule["health"] == "ok"
+
+
+    def rule():
+        return [r for g in one.json("/api/v1/rules")["data"]["groups"] for r in g["rules"] if r["name"] == "RedisGone"][0]
+
+    wait_for("the rule to show it", lambda: rule()["state"] == "firing")
+    assert rule()["health"] == "ok"
     wait_for("Slack", lambda: sink.payloads("/slack/T0/secret-path"))
     assert "is gone" in str(sink.payloads("/slack/T0/secret-path")[0])
     server.start()
@@ -65,7 +69,7 @@ def test_firing_and_resolved_reach_webhook_and_slack(cloche, redis_server, sink)
 
 def test_a_restart_neither_repeats_nor_forgets(cloche, redis_server, sink):
     server = redis_server()
-    one = setup(cloche, server.url, sink)
+    one = start_watching(cloche, server.url, sink)
     wait_for("up", lambda: one.value("up{job='redis'}") == 1)
     server.stop()
     wait_for("firing", lambda: "firing" in statuses(sink))
@@ -83,7 +87,7 @@ def test_a_restart_neither_repeats_nor_forgets(cloche, redis_server, sink):
 def test_a_receiver_that_fails_is_tried_again_and_retry_after_counts(cloche, redis_server, sink):
     server = redis_server()
     sink.answers = [(500, {})] * 4 + [(429, {"Retry-After": "3"})] * 2  # both receivers of the route
-    one = setup(cloche, server.url, sink)
+    one = start_watching(cloche, server.url, sink)
     wait_for("up", lambda: one.value("up{job='redis'}") == 1)
     server.stop()
     wait_for("delivery after failures", lambda: len(sink.requests) >= 8)

@@ -273,7 +273,7 @@ int http_server_start(struct http_server *server, const struct http_server_optio
     if (!is_loopback(&address) && !options->allow_remote) {
         return error_set(err, ERR_CONFIG,
                          "listen " STR_FMT " is open to other machines, but there is no login yet: listen on 127.0.0.1 "
-                         "behind a proxy that asks for one, or allow it in so many words",
+                         "behind a proxy that asks for one, or allow it with allow_remote: true",
                          STR_ARG(options->listen));
     }
     rc = try_bind(&address, options->listen, err);
