@@ -78,7 +78,7 @@ static const struct figure {
      "100 * (1 - sum by (job, instance) (node_memory_MemAvailable_bytes) / sum by (job, instance) "
      "(node_memory_MemTotal_bytes))",
      false},
-    {"host", "disk free", "bytes", "min by (job, instance) (node_filesystem_avail_bytes)", false},
+    {"host", "disk free", "bytes", "max by (job, instance) (node_filesystem_avail_bytes{mountpoint=\"/\"})", false},
 };
 #define FIGURES (sizeof(figures) / sizeof(figures[0]))
 

@@ -57,12 +57,15 @@ static struct workers count_workers(const struct overview *o)
     json_t *worker;
     json_array_foreach(o->workers, i, worker)
     {
+        if (json_is_false(json_object_get(worker, "expected"))) {
+            continue; /* gone long ago, or not on the list of the configuration */
+        }
         out.known++;
         if (json_is_true(json_object_get(worker, "online"))) {
             out.online++;
         } else if (offline++ < 3) {
             buf_addf(&names, "%s" STR_FMT, offline > 1 ? ", " : "",
-                     STR_ARG(str_slice(overview_text(worker, "hostname"), 0, 200)));
+                     STR_ARG(str_slice(overview_text(worker, "worker"), 0, 200)));
         }
     }
     if (offline > 3) {
@@ -87,11 +90,11 @@ static struct verdict judge_workers(const struct overview *o, const struct worke
         v.text = STR("No worker has been seen yet: they show by their first event or heartbeat.");
     } else if (n->online >= n->known) {
         v.state = "ok";
-        v.text = n->known == 1 ? STR("The one known worker is online.")
-                               : arena_printf(arena, "All %.0f known workers are online.", n->known);
+        v.text = n->known == 1 ? STR("The one expected worker is online.")
+                               : arena_printf(arena, "All %.0f expected workers are online.", n->known);
     } else {
         v.state = n->online > 0 ? "warn" : "bad";
-        v.text = arena_printf(arena, "%.0f of %.0f known workers are online.", n->online, n->known);
+        v.text = arena_printf(arena, "%.0f of %.0f expected workers are online.", n->online, n->known);
     }
     return v;
 }
@@ -107,9 +110,8 @@ static struct verdict judge_success(const struct overview *o)
         return v;
     }
     v.state = v.value > SUCCESS_GOOD ? "ok" : v.value >= SUCCESS_BAD ? "warn" : "bad";
-    v.text =
-        arena_printf(http_arena(o->request),
-                     "%.1f %% of the about %.0f tasks finished in the last 5 minutes succeeded.", v.value, finished);
+    v.text = arena_printf(http_arena(o->request),
+                          "Of about %.0f tasks finished in the last 5 minutes %.1f %% succeeded.", finished, v.value);
     return v;
 }
 

@@ -118,11 +118,12 @@ int request_read_body(struct http_request *r, size_t max_bytes, struct error *er
     }
     struct buf body;
     buf_init(&body, max_bytes + HTTP_PIECE);
-    connection_set_step(r->connection, STEP_READ, HTTP_BODY_MS);
+    connection_set_step(r->connection, STEP_READ, r->server->body_ms);
     int status = read_pieces(r, &body, max_bytes, err);
     connection_set_step(r->connection, STEP_IDLE, 0);
     if (connection_expired(r->connection)) {
-        error_set(err, ERR_TIMEOUT, "the body did not arrive within %d s", HTTP_BODY_MS / 1000);
+        error_set(err, ERR_TIMEOUT, "the body did not arrive within %lld s",
+                  (long long)(r->server->body_ms + 999) / 1000);
         status = 408;
     } else if (status == 413) {
         error_set(err, ERR_LIMIT, "the body is larger than %zu bytes", max_bytes);

@@ -17,8 +17,7 @@
 
 #define HTTP_HEAD_MAX      "16384"
 #define HTTP_BODY_MAX      (1u << 20)
-#define HTTP_BODY_MS       10000
-#define HTTP_WRITE_MS      10000
+#define HTTP_STEP_MS       10000
 #define HTTP_PIECE         65536u
 #define HTTP_STREAMS_MAX   64
 #define HTTP_GZIP_MIN      1024
@@ -37,6 +36,7 @@ struct http_server {
     char *external_host;
     uint32_t address; /* network order */
     int port, threads;
+    int64_t body_ms, write_ms;
     _Atomic bool stopping;
     _Atomic int streams;
 };

@@ -66,7 +66,7 @@ static bool write_all(struct http_request *r, struct str bytes)
 {
     while (bytes.len > 0 && !r->failed) {
         struct str piece = str_slice(bytes, 0, HTTP_PIECE);
-        connection_set_step(r->connection, STEP_WRITE, HTTP_WRITE_MS);
+        connection_set_step(r->connection, STEP_WRITE, r->server->write_ms);
         int n = mg_write(r->mg, piece.p, piece.len);
         if (n < (int)piece.len) {
             r->failed = true;

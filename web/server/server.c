@@ -281,6 +281,8 @@ int http_server_start(struct http_server *server, const struct http_server_optio
         return rc;
     }
     server->threads = options->threads > 0 ? options->threads : THREADS;
+    server->body_ms = options->body_ms > 0 ? options->body_ms : HTTP_STEP_MS;
+    server->write_ms = options->write_ms > 0 ? options->write_ms : HTTP_STEP_MS;
     server->address = address.sin_addr.s_addr == htonl(INADDR_ANY) ? 0 : address.sin_addr.s_addr;
     server->external_host = mem_str_dup(guard_host_name(options->external_host));
     server->guard = (struct guard){.local_only = is_loopback(&address), .external_host = str_of(server->external_host)};

@@ -38,8 +38,9 @@ struct http_server_options {
     /* 0: 256. One connection each, idle keep-alive ones too. All are created at start (civetweb 1.15 cannot later):
      * 256 cost 4.2 MB of resident memory idle, 9.3 MB once each has served a request; 64 cost 1.1 and 2.4. */
     int threads;
-    bool allow_remote;        /* without it an address other than loopback is refused: there is no login yet */
-    struct str external_host; /* "cloche.example.com" or a URL of it: a further Host to accept; may be empty */
+    bool allow_remote;         /* without it an address other than loopback is refused: there is no login yet */
+    int64_t body_ms, write_ms; /* 0: 10 s to send a body, 10 s to take 64 KiB of an answer */
+    struct str external_host;  /* "cloche.example.com" or a URL of it: a further Host to accept; may be empty */
 };
 
 struct http_server *http_server_new(void);

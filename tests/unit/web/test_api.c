@@ -310,9 +310,10 @@ static void published_documents_are_passed_on(void **state)
         "\"type\":\"alerting\",\"alerts\":[]}]}]}}");
     expect(get("/api/v1/rules?rule_name[]=none"), 200, "{\"status\":\"success\",\"data\":{\"groups\":[]}}");
     board_publish(board, "workers",
-                  STR("[{\"hostname\":\"w1@h\",\"online\":true},{\"hostname\":\"w2@h\",\"online\":false}]"));
+                  STR("[{\"worker\":\"w1@h\",\"online\":true},{\"worker\":\"w2@h\",\"online\":false},"
+                      "{\"worker\":\"old@h\",\"online\":false,\"expected\":false}]"));
     expect_part(get("/api/ui/workers"), 200, "{\"version\":1,\"published\":");
-    expect_part(get("/api/ui/overview"), 200, "1 of 2 known workers are online.");
+    expect_part(get("/api/ui/overview"), 200, "1 of 2 expected workers are online.");
     expect_part(get("/api/ui/overview"), 200, "Offline: w2@h.");
 }
 

@@ -68,6 +68,18 @@ static void endless(struct http_request *r, void *ctx)
     gone_seen = 1;
 }
 
+/* Writes for ever to a client that does not read. */
+static void flood(struct http_request *r, void *ctx)
+{
+    (void)ctx;
+    char *p = arena_zalloc(http_arena(r), 1u << 20);
+    bool ok = http_stream_begin(r, "application/octet-stream");
+    while (ok) {
+        ok = http_stream_write(r, str_make(p, 1u << 20));
+    }
+    gone_seen = 1;
+}
+
 static void wait_gone(struct http_request *r, void *ctx)
 {
     (void)ctx;
@@ -130,6 +142,7 @@ static int start(void **state)
     http_route(server, HTTP_GET, "/stream", stream, (void *)(uintptr_t) "application/json");
     http_route(server, HTTP_GET, "/events", stream, (void *)(uintptr_t) "text/event-stream");
     http_route(server, HTTP_GET, "/endless", endless, NULL);
+    http_route(server, HTTP_GET, "/flood", flood, NULL);
     http_route(server, HTTP_GET, "/wait", wait_gone, NULL);
     http_route(server, HTTP_GET, "/file", file, NULL);
     http_route(server, HTTP_POST, "/changes", changes, NULL);
@@ -137,8 +150,11 @@ static int start(void **state)
     http_route(server, HTTP_GET, "/stack", stack, NULL);
     http_route(server, HTTP_GET, "/api/v1/x", hello, NULL);
     http_cors_prefix(server, "/api/v1/");
-    struct http_server_options options = {
-        .listen = STR("127.0.0.1:0"), .threads = 80, .external_host = STR("https://cloche.example.com/sub")};
+    struct http_server_options options = {.listen = STR("127.0.0.1:0"),
+                                          .threads = 80,
+                                          .body_ms = 1000,
+                                          .write_ms = 1000,
+                                          .external_host = STR("https://cloche.example.com/sub")};
     assert_int_equal(http_server_start(server, &options, &err), 0);
     port = http_server_port(server);
     assert_true(port > 0);
@@ -482,6 +498,16 @@ static void a_client_that_leaves_is_noticed(void **state)
     wait_for_gone();
 }
 
+static void a_client_that_does_not_read_is_given_up(void **state)
+{
+    (void)state;
+    int fd = raw_connect(port);
+    raw_send(fd, STR("GET /flood HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+    wait_for_gone();
+    assert_true(says(get("/hello"), 200, "hello"));
+    close(fd);
+}
+
 static void streams_are_capped_at_64(void **state)
 {
     (void)state;
@@ -581,6 +607,7 @@ int main(void)
         cmocka_unit_test(only_api_v1_has_cors),
         cmocka_unit_test(changes_from_other_origins_are_seen),
         cmocka_unit_test(a_client_that_leaves_is_noticed),
+        cmocka_unit_test(a_client_that_does_not_read_is_given_up),
         cmocka_unit_test(streams_are_capped_at_64),
         cmocka_unit_test(a_handler_has_a_deep_stack_and_must_answer),
         cmocka_unit_test(addresses_that_cannot_be_listened_on_say_why),
