@@ -73,7 +73,8 @@ static void add_note(struct eval *ev, struct note **list, size_t *count, struct 
     }
 }
 
-static void note(struct eval *ev, const char *kind, const struct expr *at, const char *fmt, va_list args)
+__attribute__((format(printf, 4, 0))) static void note(struct eval *ev, const char *kind, const struct expr *at,
+                                                       const char *fmt, va_list args)
 {
     auto_buf b;
     buf_init(&b, 4096);

@@ -90,7 +90,7 @@ static int rollup_series(void *ctx, const struct samples *samples)
         w.t_ms = samples->t_ms + lo;
         w.v = samples->v + lo;
         w.n = hi - lo;
-        w.resets = r->resets + reset_lo;
+        w.resets = reset_total ? r->resets + reset_lo : NULL;
         w.reset_count = reset_hi - reset_lo;
         w.reset_base = lo;
         double scalars[ROLLUP_ARGS_MAX] = {0};

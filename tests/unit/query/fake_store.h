@@ -28,7 +28,8 @@ static inline void fake_init(struct store *store)
 
 static inline void fake_release(struct store *store)
 {
-    vec_each (struct fake_series *, s, &store->series) {
+    for (size_t s_i = 0; s_i < store->series.len; s_i++) {
+        struct fake_series *s = &store->series.p[s_i];
         vec_release(&s->t_ms);
         vec_release(&s->v);
     }
@@ -40,7 +41,8 @@ static inline void fake_release(struct store *store)
 static inline void fake_add(struct store *store, struct labels labels, int64_t t_ms, double v)
 {
     struct fake_series *found = NULL;
-    vec_each (struct fake_series *, s, &store->series) {
+    for (size_t s_i = 0; s_i < store->series.len; s_i++) {
+        struct fake_series *s = &store->series.p[s_i];
         if (labels_eq(s->labels, labels)) {
             found = s;
         }

@@ -148,7 +148,8 @@ static inline bool script_item(struct str item, struct script_row *row)
     size_t times = 0, sign = 0;
     ptrdiff_t x = str_find_char(item, 'x');
     int64_t count;
-    if (x > 0 && !str_starts(item, STR("0x")) && str_to_int64(str_slice(item, (size_t)x + 1, item.len), &count)) {
+    if (x > 0 && /* no hexadecimal numbers here: 0x3 is 0 four times */ str_to_int64(
+                     str_slice(item, (size_t)x + 1, item.len), &count)) {
         times = (size_t)count;
         item = str_slice(item, 0, (size_t)x);
     }
@@ -319,7 +320,8 @@ static inline bool script_read_eval(struct script *s, struct str line, struct sc
 
 static inline void script_eval_release(struct script_eval *e)
 {
-    vec_each (struct script_row *, row, &e->rows) {
+    for (size_t row_i = 0; row_i < e->rows.len; row_i++) {
+        struct script_row *row = &e->rows.p[row_i];
         vec_release(&row->values);
     }
     vec_release(&e->rows);

@@ -156,7 +156,8 @@ static bool nearly(double a, double b)
 
 static struct script_row *row_of(struct script_eval *e, struct labels labels)
 {
-    vec_each (struct script_row *, row, &e->rows) {
+    for (size_t row_i = 0; row_i < e->rows.len; row_i++) {
+        struct script_row *row = &e->rows.p[row_i];
         if (labels_eq(row->labels, labels)) {
             return row;
         }
@@ -205,7 +206,8 @@ static bool same_matrix(struct script_eval *e, const struct query_result *result
         }
     }
     size_t expected = 0;
-    vec_each (struct script_row *, row, &e->rows) {
+    for (size_t row_i = 0; row_i < e->rows.len; row_i++) {
+        struct script_row *row = &e->rows.p[row_i];
         bool any = false;
         for (size_t i = 0; i < row->values.len; i++) {
             any = any || row->values.p[i].present;
@@ -278,7 +280,8 @@ static bool same_result(struct script_eval *e, const struct query_result *result
 
 static bool notes_hold(const struct script_eval *e, const struct query_result *result, char *why, size_t why_size)
 {
-    vec_each (struct script_note *, note, &e->notes) {
+    for (size_t note_i = 0; note_i < e->notes.len; note_i++) {
+        struct script_note *note = &e->notes.p[note_i];
         bool warn = note->kind == NOTE_WARN || note->kind == NOTE_NO_WARN;
         const struct str *texts = warn ? result->warnings : result->infos;
         size_t n = warn ? result->warning_count : result->info_count;
@@ -321,7 +324,8 @@ static bool has_word(struct str text, struct str word)
 /* Could a selector here pick a native histogram? In doubt yes. */
 static bool touches_native(const struct runner *r, const struct script_eval *e)
 {
-    vec_each (struct script_row *, row, &e->rows) {
+    for (size_t row_i = 0; row_i < e->rows.len; row_i++) {
+        struct script_row *row = &e->rows.p[row_i];
         if (row->native) {
             return true;
         }
@@ -333,7 +337,8 @@ static bool touches_native(const struct runner *r, const struct script_eval *e)
     for (size_t i = 0; i < e->expr.len; i++) {
         nameless = nameless || (e->expr.p[i] == '{' && (i == 0 || !word_char(e->expr.p[i - 1])));
     }
-    vec_each (struct str *, name, &r->native) {
+    for (size_t name_i = 0; name_i < r->native.len; name_i++) {
+        struct str *name = &r->native.p[name_i];
         nameless = nameless || has_word(e->expr, *name);
     }
     return nameless;
@@ -415,7 +420,8 @@ static bool holds_in_range(struct runner *r, struct script_eval *e, struct expr 
 
 static bool failed_as_expected(const struct script_eval *e, const struct error *err, char *why, size_t why_size)
 {
-    vec_each (struct script_note *, note, &e->notes) {
+    for (size_t note_i = 0; note_i < e->notes.len; note_i++) {
+        struct script_note *note = &e->notes.p[note_i];
         if (note->kind == NOTE_FAIL && note->text.p && !str_eq(note->text, str_of(err->text))) {
             MISMATCH("error text: %s", err->text);
         }
