@@ -7,6 +7,7 @@ enum { URL_MAX_BYTES = 8192 };
 /* The parts as they stand in the text, nothing decoded. p == NULL: the part is absent. */
 struct parts {
     struct str scheme, user, password, host, port, path, query;
+    bool bracketed; /* host stood in [ ] */
 };
 
 static int hex_value(char c)
@@ -115,6 +116,7 @@ static int split_host(struct str authority, struct parts *out, struct error *err
             return error_set(err, ERR_PARSE, "the URL's IPv6 address lacks its closing ']'");
         }
         out->host = str_slice(authority, 1, (size_t)end);
+        out->bracketed = true;
         authority = str_slice(authority, (size_t)end + 1, authority.len);
         if (authority.len && authority.p[0] != ':') {
             return error_set(err, ERR_PARSE, "the URL has text between ']' and the port");
@@ -256,8 +258,7 @@ struct str url_redact(struct str text, struct arena *arena)
     if (parts.user.len || parts.password.len) {
         buf_add(&out, parts.password.len ? STR("***:***@") : STR("***@"));
     }
-    bool ipv6 = str_find_char(parts.host, ':') >= 0;
-    buf_addf(&out, ipv6 ? "[" STR_FMT "]" : STR_FMT, STR_ARG(parts.host));
+    buf_addf(&out, parts.bracketed ? "[" STR_FMT "]" : STR_FMT, STR_ARG(parts.host));
     if (parts.port.len) {
         buf_addf(&out, ":" STR_FMT, STR_ARG(parts.port));
     }
