@@ -1,4 +1,4 @@
-/* The PostgreSQL collector and a real server. initdb and postgres refuse to run as root: then runuser lends an account.
+/* The PostgreSQL collector and a real server. initdb and postgres refuse to run as root: then setpriv lends an account.
  */
 #include "tests/unit/collect/families.h"
 #include "tests/unit/collect/server.h"
@@ -25,7 +25,7 @@ static int shell(const char *fmt, ...)
 
 static const char *as_user(void)
 {
-    return geteuid() == 0 ? "runuser -u postgres -- " : "";
+    return geteuid() == 0 ? "setpriv --reuid=postgres --regid=postgres --init-groups --pdeathsig=KILL -- " : "";
 }
 
 static bool find_binaries(void)
@@ -65,24 +65,9 @@ static int sql(const char *text)
                  pg.bin, pg.port, text);
 }
 
-/* Of the server, not of what runs it: postmaster.pid's first line. */
-static void server_signal(int signum)
-{
-    char path[128];
-    int pid = 0;
-    snprintf(path, sizeof(path), "%s/data/postmaster.pid", pg.dir);
-    FILE *f = fopen(path, "r");
-    if (f) {
-        if (fscanf(f, "%d", &pid) == 1 && pid > 1) {
-            kill(pid, signum);
-        }
-        fclose(f);
-    }
-}
-
 static void stop_server(void)
 {
-    server_signal(SIGINT); /* fast shutdown */
+    kill(pg.pid, SIGINT); /* fast shutdown */
     server_wait(pg.pid);
 }
 
