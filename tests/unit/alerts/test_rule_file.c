@@ -104,7 +104,7 @@ static void problems_name_line_and_column(void **state)
         bool found = false;
         for (size_t k = 0; k < p.n && k < 16; k++) {
             found = found || (strstr(p.v[k].text, table[i].message) && p.v[k].line == table[i].line &&
-                              p.v[k].column == table[i].column && strncmp(p.v[k].text, "rules.yml: ", 11) == 0);
+                              p.v[k].column == table[i].column && strncmp(p.v[k].text, "rules.yml:", 10) == 0);
         }
         if (!found) {
             fail_msg("case %zu: first of %zu problems is %d:%d %s; expected %d:%d %s", i, p.n, p.v[0].line,
