@@ -54,7 +54,8 @@ static bool is_due(const struct window *window, int64_t newest_ms, int64_t mono_
            mono_ms - window->created_ms >= FLUSH_WAIT_MS || window->samples >= WINDOW_FULL;
 }
 
-/* The oldest window to be flushed, frozen: first one whose flush failed. NULL: none. */
+/* The window to be flushed next, frozen; NULL: none. One whose flush failed comes first: of the same two hours there
+ * may be a newer one, whose blocks must get higher numbers. Otherwise the oldest. */
 static struct window *freeze_next(struct metrics *m, bool all)
 {
     int64_t wall_ms = clock_wall_ms(), mono_ms = clock_mono_ms();
@@ -62,8 +63,11 @@ static struct window *freeze_next(struct metrics *m, bool all)
     lock_all(m);
     int64_t newest_ms = m->newest_ms < wall_ms ? m->newest_ms : wall_ms;
     for (struct window *it = m->windows; it; it = it->next) {
-        bool failed = it->frozen && !it->committed;
-        bool due = failed || (!it->frozen && (all || is_due(it, newest_ms, mono_ms)));
+        if (it->frozen && !it->committed) {
+            next = it;
+            break;
+        }
+        bool due = !it->frozen && (all || is_due(it, newest_ms, mono_ms));
         if (due && (!next || it->start_ms < next->start_ms)) {
             next = it;
         }
