@@ -69,6 +69,7 @@ static void list_init(struct query_list *list)
 
 static void list_push(struct query_list *list, struct query *query)
 {
+    query->next = NULL;
     *list->end = query;
     list->end = &query->next;
     list->n++;
@@ -407,14 +408,20 @@ static void answer_refused(void *ctx)
 {
     loop_assert();
     struct pg_conn *c = ctx;
-    for (struct query *query; !c->closed && (query = list_pop(&c->refused));) {
+    /* Only those that are here now: a callback that tries again at once must not keep us from the loop. */
+    struct query_list now;
+    list_init(&now);
+    while (c->refused.first) {
+        list_push(&now, list_pop(&c->refused));
+    }
+    for (struct query *query; !c->closed && (query = list_pop(&now));) {
+        bool full = query->why == ERR_FULL;
         struct error err;
-        error_set(&err, query->why,
-                  query->why == ERR_FULL ? "PostgreSQL at %s: too many queries wait"
-                                         : "PostgreSQL at %s: not connected",
-                  c->target.address);
+        error_set(&err, query->why, "PostgreSQL at %s: %s", c->target.address,
+                  full ? "too many queries wait" : "not connected");
         answer(query, NULL, &err);
     }
+    list_drop(&now);
     unref(c);
 }
 

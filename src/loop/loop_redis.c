@@ -229,7 +229,14 @@ static void answer_refused(void *ctx)
     struct redis_conn *c = ctx;
     struct error err;
     error_set(&err, ERR_CLOSED, "Redis at %s is not connected, or too many commands wait", c->target.address);
-    fail_commands(c, &c->refused, &err);
+    /* Only those that are here now: a callback that tries again at once must not keep us from the loop. */
+    struct command_list now;
+    list_init(&now);
+    while (c->refused.first) {
+        list_push(&now, list_pop(&c->refused));
+    }
+    fail_commands(c, &now, &err);
+    list_drop(&now);
     unref(c);
 }
 

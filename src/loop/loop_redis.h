@@ -10,9 +10,10 @@
  * does NOT reconnect: the owner calls redis_reconnect() with its own back-off. redis_close() silences it: no callback
  * comes after it returns.
  *
- * Limits: one reply at most REDIS_REPLY_MAX bytes of buffered input; more is a protocol error that closes the
- * connection. Threads: loop only. Errors: texts name host:port, never the password. "-NOAUTH", "-WRONGPASS", "-LOADING"
- * and so on are kept as Redis says them.
+ * Limits: one reply at most REDIS_REPLY_MAX bytes of buffered input and 1 Mi elements an array; more closes the
+ * connection. At most 10,000 commands wait for replies, 16 MiB of them to be sent; more are refused. Threads: loop
+ * only. Errors: texts name host:port, never the password. "-NOAUTH", "-WRONGPASS", "-LOADING" and so on are kept as
+ * Redis says them.
  */
 #pragma once
 #include "src/base/error.h"
@@ -41,7 +42,8 @@ struct redis_conn *redis_open(struct loop *loop, const struct redis_options *opt
 void redis_reconnect(struct redis_conn *conn) LOOP_ONLY; /* only after on_down */
 void redis_close(struct redis_conn *conn) LOOP_ONLY;     /* NULL is fine */
 bool redis_is_ready(const struct redis_conn *conn) LOOP_ONLY;
-/* Reading stops until resumed: back-pressure for the subscriber. */
+/* Reading stops until resumed: back-pressure for the subscriber. What was read already (at most 64 KiB) still arrives;
+ * deadlines of commands go on. */
 void redis_pause(struct redis_conn *conn, bool paused) LOOP_ONLY;
 const char *redis_address(const struct redis_conn *conn); /* "host:port" or the socket's path */
 int redis_db(const struct redis_conn *conn);

@@ -497,6 +497,31 @@ static void commands_fail_before_down_when_the_server_dies(void **state)
     remove_dir(s.dir);
 }
 
+static void ask_again(void *ctx, const struct redisReply *reply, const struct error *err)
+{
+    loop_assert();
+    (void)reply;
+    (void)err;
+    struct record *r = ctx;
+    struct str argv[] = {STR("PING")};
+    r->reply_count++;
+    redis_command(r->conn, argv, 1, 0, ask_again, r);
+}
+
+static void asking_again_at_once_does_not_stop_the_loop(void **state)
+{
+    (void)state;
+    loop_assert();
+    struct loop *loop = loop_new();
+    struct record r = {0};
+    open_port(loop, &r, free_port(), 0);
+    assert_true(turn_until(loop, &r.down, LIMIT_MS));
+    ask_again(&r, NULL, NULL);
+    turn_for(loop, 30); /* comes back, or this test hangs */
+    assert_true(r.reply_count > 2);
+    finish(loop, &r);
+}
+
 static void a_command_that_times_out_ends_the_connection(void **state)
 {
     (void)state;
@@ -706,6 +731,7 @@ int main(void)
         cmocka_unit_test(a_reply_past_the_limit_ends_the_connection),
         cmocka_unit_test(a_large_reply_arrives_whole),
         cmocka_unit_test(commands_fail_before_down_when_the_server_dies),
+        cmocka_unit_test(asking_again_at_once_does_not_stop_the_loop),
         cmocka_unit_test(a_command_that_times_out_ends_the_connection),
         cmocka_unit_test(published_messages_are_pushed_and_can_be_paused),
         cmocka_unit_test(no_callback_comes_after_close),
