@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -164,21 +165,74 @@ static void disk_full_child(struct fixture *f)
     store_close(f->store);
 }
 
-static void a_full_disk_is_survived_and_recovered_from(void **state)
+static void *flush_all(void *metrics)
 {
-    (void)state;
+    return (void *)(intptr_t)metrics_flush(metrics, true);
+}
+
+/* The same while blocks are written: samples stay readable from memory, and the flush ends when there is space. */
+static void disk_full_in_flush_child(struct fixture *f)
+{
+    clock_fake(START + HOUR, 0);
+    fixture_open(f);
+    for (int i = 0; i < 400; i++) {
+        append_block(f->store, START + i * 1000, 100, NULL);
+    }
+    assert_int_equal(store_sync(f->store, 10000), 0);
+    struct rlimit unlimited, limit = {.rlim_cur = 65536};
+    getrlimit(RLIMIT_FSIZE, &unlimited);
+    limit.rlim_max = unlimited.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    for (int i = 0; i < 400; i++) { /* what does not compress */
+        put(f->store, "noise", "x", START + i * 1000, sample_from_bits((uint64_t)i * 0x9e3779b97f4a7c15));
+    }
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, flush_all, f->store->metrics), 0);
+    wait_writable(f->store, false);
+    struct sample_columns c = get(f->store, "m", "i7", INT64_MIN, INT64_MAX);
+    assert_int_equal(c.n, 400);
+    sample_columns_release(&c);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
+    void *rc = &thread;
+    assert_int_equal(pthread_join(thread, &rc), 0);
+    assert_null(rc);
+    wait_writable(f->store, true);
+    fixture_reopen(f);
+    c = get(f->store, "m", "i7", INT64_MIN, INT64_MAX);
+    assert_int_equal(c.n, 400);
+    sample_columns_release(&c);
+    c = get(f->store, "noise", "x", INT64_MIN, INT64_MAX);
+    assert_int_equal(c.n, 400);
+    sample_columns_release(&c);
+    store_close(f->store);
+}
+
+static void survive(void (*child)(struct fixture *f))
+{
     struct fixture f;
     fixture_init(&f);
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        disk_full_child(&f);
+        child(&f);
         _exit(0);
     }
     int status = -1;
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     fixture_release(&f);
+}
+
+static void a_full_disk_is_survived_and_recovered_from(void **state)
+{
+    (void)state;
+    survive(disk_full_child);
+}
+
+static void a_disk_that_fills_up_during_a_flush_is_survived(void **state)
+{
+    (void)state;
+    survive(disk_full_in_flush_child);
 }
 
 /* The map is the disk's end here: the queue fills up to its bound, then appends are refused whole. */
@@ -338,6 +392,7 @@ int main(void)
         cmocka_unit_test(a_newer_format_is_refused_by_name),
         cmocka_unit_test(unusable_directories_are_explained),
         cmocka_unit_test(a_full_disk_is_survived_and_recovered_from),
+        cmocka_unit_test(a_disk_that_fills_up_during_a_flush_is_survived),
         cmocka_unit_test(a_full_map_fills_the_queue_and_then_refuses),
         cmocka_unit_test(a_damaged_wal_record_is_skipped_and_counted),
         cmocka_unit_test(a_damaged_column_costs_one_series),
