@@ -360,8 +360,7 @@ int notify_apply(struct notify *notify, const struct config *config, struct erro
         arm_restored(notify->groups.p[i]);
     }
     notify->board_changed = true;
-    queue_save(notify);
-    pump_all(notify);
+    notify->unsaved = true; /* the caller shows the alerts as they are now, then commits: nothing old goes out before */
     return 0;
 }
 
@@ -391,6 +390,9 @@ void notify_commit(struct notify *notify)
 {
     if (notify->unsaved) {
         queue_save(notify);
+        if (!notify->stopped) {
+            pump_all(notify);
+        }
     }
 }
 
@@ -407,7 +409,7 @@ void notify_reconcile(struct notify *notify, bool (*known)(void *ctx, uint64_t a
             }
         }
     }
-    queue_save(notify);
+    notify->unsaved = true;
 }
 
 void notify_saved(struct notify *notify, uint64_t save_no)

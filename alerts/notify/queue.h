@@ -42,7 +42,8 @@ struct notify *notify_new(struct loop *loop, struct http_client *http, struct bo
 int notify_check(const struct config *config, struct error *err) MUST_USE;
 /* One record read back, before the first notify_apply(). Damaged ones are ignored and counted (returned false). */
 bool notify_restore(struct notify *notify, struct str key, struct str value);
-/* Receivers and route; everything needed is copied. Senders whose receiver is still there keep their ledgers. */
+/* Receivers and route; everything needed is copied. Senders whose receiver is still there keep their ledgers. To be
+ * followed by notify_update() of every alert, notify_reconcile() and notify_commit(), which lets messages go. */
 int notify_apply(struct notify *notify, const struct config *config, struct error *err) LOOP_ONLY MUST_USE;
 /* The state of one alert, to be called when it begins to fire or resolves (again is harmless). Copies;
  * notify_commit() after a row of calls. */
