@@ -7,9 +7,9 @@ struct receiver_document {
     struct yaml_node *slack, *webhook;
 };
 static const struct option receiver_options[] = {
-    OPTION(struct receiver_document, "name", OPTION_STR, name),
-    OPTION(struct receiver_document, "slack_configs", OPTION_NODE, slack),
-    OPTION(struct receiver_document, "webhook_configs", OPTION_NODE, webhook),
+    {OPTION(struct receiver_document, "name", OPTION_STR, name)},
+    {OPTION(struct receiver_document, "slack_configs", OPTION_NODE, slack)},
+    {OPTION(struct receiver_document, "webhook_configs", OPTION_NODE, webhook)},
 };
 
 struct item_document {
@@ -18,19 +18,19 @@ struct item_document {
     int64_t max_alerts;
 };
 static const struct option slack_options[] = {
-    OPTION(struct item_document, "api_url", OPTION_SECRET, url),
-    OPTION(struct item_document, "channel", OPTION_STR, channel),
-    OPTION(struct item_document, "username", OPTION_STR, username),
-    OPTION(struct item_document, "icon_emoji", OPTION_STR, icon_emoji),
-    OPTION(struct item_document, "title", OPTION_STR, title),
-    OPTION(struct item_document, "text", OPTION_STR, text),
-    OPTION(struct item_document, "send_resolved", OPTION_BOOL, send_resolved, .fallback = "true"),
+    {OPTION(struct item_document, "api_url", OPTION_SECRET, url)},
+    {OPTION(struct item_document, "channel", OPTION_STR, channel)},
+    {OPTION(struct item_document, "username", OPTION_STR, username)},
+    {OPTION(struct item_document, "icon_emoji", OPTION_STR, icon_emoji)},
+    {OPTION(struct item_document, "title", OPTION_STR, title)},
+    {OPTION(struct item_document, "text", OPTION_STR, text)},
+    {OPTION(struct item_document, "send_resolved", OPTION_BOOL, send_resolved), .fallback = "true"},
 };
 static const struct option webhook_options[] = {
-    OPTION(struct item_document, "url", OPTION_SECRET, url),
-    OPTION(struct item_document, "bearer_token", OPTION_SECRET, bearer_token),
-    OPTION(struct item_document, "max_alerts", OPTION_INT, max_alerts, .fallback = "0", .min = 0, .max = 100000),
-    OPTION(struct item_document, "send_resolved", OPTION_BOOL, send_resolved, .fallback = "true"),
+    {OPTION(struct item_document, "url", OPTION_SECRET, url)},
+    {OPTION(struct item_document, "bearer_token", OPTION_SECRET, bearer_token)},
+    {OPTION(struct item_document, "max_alerts", OPTION_INT, max_alerts), .fallback = "0", .min = 0, .max = 100000},
+    {OPTION(struct item_document, "send_resolved", OPTION_BOOL, send_resolved), .fallback = "true"},
 };
 
 struct route_document {
@@ -39,13 +39,13 @@ struct route_document {
     int64_t wait_ms, interval_ms, repeat_ms;
 };
 static const struct option route_options[] = {
-    OPTION(struct route_document, "receiver", OPTION_STR, receiver),
-    OPTION(struct route_document, "group_by", OPTION_STR_LIST, group_by, .fallback = "alertname"),
-    OPTION(struct route_document, "group_wait", OPTION_DURATION, wait_ms, .fallback = "30s", .min = 0, .max = DAY),
-    OPTION(struct route_document, "group_interval", OPTION_DURATION, interval_ms, .fallback = "5m", .min = SECOND,
-           .max = DAY),
-    OPTION(struct route_document, "repeat_interval", OPTION_DURATION, repeat_ms, .fallback = "4h", .min = SECOND,
-           .max = 30 * DAY),
+    {OPTION(struct route_document, "receiver", OPTION_STR, receiver)},
+    {OPTION(struct route_document, "group_by", OPTION_STR_LIST, group_by), .fallback = "alertname"},
+    {OPTION(struct route_document, "group_wait", OPTION_DURATION, wait_ms), .fallback = "30s", .min = 0, .max = DAY},
+    {OPTION(struct route_document, "group_interval", OPTION_DURATION, interval_ms), .fallback = "5m", .min = SECOND,
+     .max = DAY},
+    {OPTION(struct route_document, "repeat_interval", OPTION_DURATION, repeat_ms), .fallback = "4h", .min = SECOND,
+     .max = 30 * DAY},
 };
 
 typedef vec(struct config_receiver_item) item_vec;

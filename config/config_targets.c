@@ -14,37 +14,39 @@ struct target_document {
     bool enable_events, all_databases;
 };
 
-#define TARGET_COMMON                                                                                                  \
-    OPTION(struct target_document, "name", OPTION_STR, name),                                                          \
-        OPTION(struct target_document, "interval", OPTION_DURATION, interval_ms, .min = SECOND, .max = DAY),           \
-        OPTION(struct target_document, "timeout", OPTION_DURATION, timeout_ms, .min = 100, .max = 10 * MINUTE),        \
-        OPTION(struct target_document, "labels", OPTION_LABELS, labels),                                               \
-        OPTION(struct target_document, "job", OPTION_STR, job)
+/* clang-format off */
+#define TARGET_COMMON \
+    {OPTION(struct target_document, "name", OPTION_STR, name)}, \
+    {OPTION(struct target_document, "interval", OPTION_DURATION, interval_ms), .min = SECOND, .max = DAY}, \
+    {OPTION(struct target_document, "timeout", OPTION_DURATION, timeout_ms), .min = 100, .max = 10 * MINUTE}, \
+    {OPTION(struct target_document, "labels", OPTION_LABELS, labels)}, \
+    {OPTION(struct target_document, "job", OPTION_STR, job)}
+/* clang-format on */
 
 static const struct option celery_options[] = {
     TARGET_COMMON,
-    OPTION(struct target_document, "url", OPTION_SECRET, url),
-    OPTION(struct target_document, "queues", OPTION_STR_LIST, queues),
-    OPTION(struct target_document, "key_prefix", OPTION_STR, key_prefix),
-    OPTION(struct target_document, "enable_events", OPTION_BOOL, enable_events, .fallback = "true"),
-    OPTION(struct target_document, "workers", OPTION_STR_LIST, workers),
-    OPTION(struct target_document, "worker_timeout", OPTION_DURATION, worker_timeout_ms, .fallback = "0s", .min = 0,
-           .max = DAY),
+    {OPTION(struct target_document, "url", OPTION_SECRET, url)},
+    {OPTION(struct target_document, "queues", OPTION_STR_LIST, queues)},
+    {OPTION(struct target_document, "key_prefix", OPTION_STR, key_prefix)},
+    {OPTION(struct target_document, "enable_events", OPTION_BOOL, enable_events), .fallback = "true"},
+    {OPTION(struct target_document, "workers", OPTION_STR_LIST, workers)},
+    {OPTION(struct target_document, "worker_timeout", OPTION_DURATION, worker_timeout_ms), .fallback = "0s", .min = 0,
+     .max = DAY},
 };
 static const struct option redis_options[] = {
     TARGET_COMMON,
-    OPTION(struct target_document, "url", OPTION_SECRET, url),
+    {OPTION(struct target_document, "url", OPTION_SECRET, url)},
 };
 static const struct option postgres_options[] = {
     TARGET_COMMON,
-    OPTION(struct target_document, "url", OPTION_SECRET, url),
-    OPTION(struct target_document, "all_databases", OPTION_BOOL, all_databases, .fallback = "true"),
+    {OPTION(struct target_document, "url", OPTION_SECRET, url)},
+    {OPTION(struct target_document, "all_databases", OPTION_BOOL, all_databases), .fallback = "true"},
 };
 static const struct option host_options[] = {
     TARGET_COMMON,
-    OPTION(struct target_document, "proc", OPTION_STR, proc, .fallback = "/proc"),
-    OPTION(struct target_document, "sys", OPTION_STR, sys, .fallback = "/sys"),
-    OPTION(struct target_document, "rootfs", OPTION_STR, rootfs, .fallback = "/"),
+    {OPTION(struct target_document, "proc", OPTION_STR, proc), .fallback = "/proc"},
+    {OPTION(struct target_document, "sys", OPTION_STR, sys), .fallback = "/sys"},
+    {OPTION(struct target_document, "rootfs", OPTION_STR, rootfs), .fallback = "/"},
 };
 static const struct option self_options[] = {TARGET_COMMON};
 

@@ -33,10 +33,8 @@ struct option {
     int64_t min, max;     /* OPTION_DURATION (ms), OPTION_INT; both 0: any */
 };
 
-#define OPTION(s, n, t, field, ...)                                                                                    \
-    {                                                                                                                  \
-        .name = (n), .type = (t), .offset = offsetof(s, field), __VA_ARGS__                                            \
-    }
+/* {OPTION(struct x, "key", OPTION_STR, field), .fallback = "text"} */
+#define OPTION(s, n, t, field) .name = (n), .type = (t), .offset = offsetof(s, field)
 
 /* node NULL: only the defaults. `what` names the mapping in errors ("redis target"). */
 int option_decode(const struct option *options, size_t count, const struct yaml_node *node, const char *what,

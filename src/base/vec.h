@@ -40,4 +40,5 @@
         (v)->p = NULL;                                                                                                 \
         (v)->len = (v)->cap = 0;                                                                                       \
     } while (0)
-#define vec_each(ptr_type, it, v) for (ptr_type it = (v)->p; it < (v)->p + (v)->len; it++)
+#define vec_each(ptr_type, it, v)                                                                                      \
+    for (ptr_type it = (v)->p; it && it < (v)->p + (v)->len; it++) /* NULL + 0 is undefined in C */
