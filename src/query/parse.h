@@ -1,5 +1,6 @@
 /*
- * The parser's state, shared by parse.c (expressions) and parse_selector.c (name{matchers}).
+ * The parser's state and hands (parser.c), shared by parse.c (expressions), parse_selector.c (name{matchers}) and
+ * parse_modifiers.c ([5m], offset, @).
  */
 #pragma once
 #include "src/query/ast.h"
@@ -26,6 +27,16 @@ bool parser_at_word(const struct parser *p, const char *word); /* ASCII case-ins
 /* Both give NULL; only the first error is kept. */
 void *parser_fail(struct parser *p, int code, const struct token *at, const char *fmt, ...) PRINTF_LIKE(4, 5);
 void *parser_unexpected(struct parser *p, const char *expected);
+
+/* A node that begins at token `at` and ends, until parser_cover(), with the last token taken. */
+struct expr *parser_node(struct parser *p, enum expr_kind kind, const struct token *at);
+/* e ends with the last token taken and stands above child (may be NULL); NULL if that is too deep. */
+struct expr *parser_cover(struct parser *p, struct expr *e, const struct expr *child);
+/* (a, b, "c d"): sorted, unique. */
+bool parser_names(struct parser *p, struct name_list *out);
+
+/* Everything that may follow e; NULL after a failure. */
+struct expr *parse_modifiers(struct parser *p, struct expr *e);
 
 /* Fills the selector e: `name` was taken already (may be NULL), braces follow or not. */
 bool parse_selector(struct parser *p, const struct token *name, struct expr *e);

@@ -67,6 +67,7 @@ static int rollup_series(void *ctx, const struct samples *samples)
     }
     size_t reset_total = find_resets(r, samples);
     size_t lo = 0, hi = 0, reset_lo = 0, reset_hi = 0;
+    uint64_t work = 0;
     bool any = false;
     for (size_t i = 0; i < r->grid->n; i++) {
         struct window w = {.scratch = r->scratch, .eval_ms = grid_ms(r->grid, i)};
@@ -99,13 +100,15 @@ static int rollup_series(void *ctx, const struct samples *samples)
         }
         r->v[i] = r->call->call.function->rollup(&w, scalars);
         any = any || !is_absent(r->v[i]);
+        work += w.n;
     }
+    int rc = eval_check_read(r->ev, 0, work);
     if (r->counter) {
         remark_on_name(r, samples->labels);
     }
     struct column column = {
         .labels = samples->labels, .drop_name = samples->drop_name || !r->call->call.function->keeps_name, .v = r->v};
-    return any ? emit_column(r->out, &column) : 0;
+    return rc < 0 || !any ? rc : emit_column(r->out, &column);
 }
 
 static int check_smoothing(struct rollup *r)
