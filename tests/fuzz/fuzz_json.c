@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct json_writer w;
     double number = 0;
     memcpy(&number, data, size < sizeof(number) ? size : sizeof(number));
-    buf_init(&out, size * 8 + 1000);
+    buf_init(&out, size * 12 + 1000);
     json_init(&w, &out);
     json_begin_array(&w);
     json_str(&w, text);
