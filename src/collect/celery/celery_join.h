@@ -17,7 +17,7 @@ struct celery_joined {
     uint64_t hash[2];
     uint32_t chain, prev, next; /* the table's own */
     bool done;
-    uint32_t name, queue, worker; /* words; 0: unknown */
+    uint32_t name, queue, worker; /* words; 0: unknown; worker: host of started_ms */
     int64_t sent_ms, eta_ms, started_ms;
 };
 

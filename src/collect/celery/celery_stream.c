@@ -126,9 +126,6 @@ static void join_fields(struct celery *celery, struct celery_joined *joined, con
     if (event->queue.len) {
         joined->queue = celery_words_add(celery->words, event->queue);
     }
-    if (event->type == TASK_EVENT_SENT) {
-        joined->sent_ms = event->t_ms;
-    }
     if (event->type == TASK_EVENT_SENT || event->type == TASK_EVENT_RECEIVED) {
         joined->eta_ms = 0;
         if (event->eta.len && !clock_parse_rfc3339(event->eta, &joined->eta_ms)) {
@@ -171,16 +168,38 @@ static void note_queue(struct celery *celery, const struct task_event *event, ui
     }
 }
 
+/*
+ * How long a try waited: since it was sent, or since it was due. The two events come in any order, and as a client
+ * reports after publishing, a quick worker may even have started before the time of task-sent; only the sending of a
+ * retry must not meet the start of the try before. Each pair counts once, also when a message is delivered twice.
+ */
+static void observe_wait(struct celery *celery, struct celery_series_key key, const struct task_event *event,
+                         struct celery_joined *joined, int64_t now_ms)
+{
+    if (event->type == TASK_EVENT_SENT) {
+        joined->sent_ms = event->t_ms;
+        bool same_try = event->retries <= 0 || joined->started_ms >= event->t_ms;
+        joined->started_ms = same_try ? joined->started_ms : 0;
+    } else {
+        joined->started_ms = event->t_ms;
+        joined->worker = key.host;
+    }
+    if (joined->sent_ms && joined->started_ms) {
+        int64_t due_ms = joined->eta_ms > joined->sent_ms ? joined->eta_ms : joined->sent_ms;
+        key.host = joined->worker;
+        celery_metrics_observe(celery->metrics, key, CELERY_QUEUE_WAIT, (double)(joined->started_ms - due_ms) / 1000.0,
+                               now_ms);
+        joined->sent_ms = joined->started_ms = 0;
+    }
+}
+
 static void observe(struct celery *celery, struct celery_series_key key, const struct task_event *event,
                     struct celery_joined *joined, int64_t now_ms)
 {
     if (event->type == TASK_EVENT_SUCCEEDED) {
         celery_metrics_observe(celery->metrics, key, CELERY_RUNTIME, event->runtime, now_ms);
-    } else if (event->type == TASK_EVENT_STARTED && joined->sent_ms) {
-        int64_t due_ms = joined->eta_ms > joined->sent_ms ? joined->eta_ms : joined->sent_ms;
-        celery_metrics_observe(celery->metrics, key, CELERY_QUEUE_WAIT, (double)(event->t_ms - due_ms) / 1000.0,
-                               now_ms);
-        joined->sent_ms = 0; /* a try that is delivered twice waited once */
+    } else if (event->type == TASK_EVENT_SENT || event->type == TASK_EVENT_STARTED) {
+        observe_wait(celery, key, event, joined, now_ms);
     }
 }
 
