@@ -140,6 +140,8 @@ export interface Worker {
   hostname: string;
   worker: string;
   online: boolean;
+  lost?: boolean; /* gone without saying good-bye */
+  expected?: boolean;
   pid: number | null;
   active: number | null;
   processed: number | null;

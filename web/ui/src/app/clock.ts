@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { currentLocation, setQuery, useLocation, watchLocation } from './router';
 import { createStore, useStore } from './store';
-import { absoluteRange, isRelative, parseRefresh, RawRange, resolveRange, TimeRange } from './timerange';
+import { absoluteRange, isRelative, parseDuration, parseRefresh, PRESETS, RawRange, resolveRange, TimeRange } from './timerange';
 
 const DEFAULT_RANGE: RawRange = { from: 'now-1h', to: 'now' };
 const DEFAULT_REFRESH_SECONDS = 10;
@@ -17,9 +17,23 @@ export function usePageDefaults(range: RawRange | null, refresh: number | null):
   }, [range?.from, range?.to, refresh]);
 }
 
+/* Seconds of data there were when the page opened: a range asked for by nobody is not mostly empty. */
+const dataAge = createStore(Infinity);
+
+export function noteDataAge(seconds: number): void {
+  if (dataAge.get() === Infinity && seconds > 0) dataAge.set(seconds);
+}
+
+function shortened(range: RawRange): RawRange {
+  const wish = /^now-/.test(range.from) && range.to === 'now' ? parseDuration(range.from.slice(4)) : null;
+  const fitting = PRESETS.find((p) => (parseDuration(p.from.slice(4)) ?? 0) >= dataAge.get());
+  const length = fitting ? parseDuration(fitting.from.slice(4)) : null;
+  return wish !== null && length !== null && length < wish ? { from: fitting!.from, to: 'now' } : range;
+}
+
 function readRange(): RawRange {
   const { query } = currentLocation();
-  const { range } = pageDefaults.get();
+  const range = shortened(pageDefaults.get().range);
   const from = query.get('from');
   const to = query.get('to');
   return from === null && to === null ? range : { from: from ?? range.from, to: to ?? 'now' };
@@ -43,6 +57,7 @@ export function useRefreshSeconds(): number {
 export function useRawRange(): RawRange {
   useLocation();
   useStore(pageDefaults);
+  useStore(dataAge);
   const raw = readRange();
   return useMemo(() => raw, [raw.from, raw.to]);
 }

@@ -39,9 +39,24 @@ function shapeOf(data: ChartData, thresholds: ChartThreshold[]): string {
   return JSON.stringify([data.series.map(({ values: _values, ...shape }) => shape), thresholds]);
 }
 
-function legendHeight(legend: LegendWish, count: number, height: number, width: number): number {
-  if (!legend.show || !count) return 0;
-  const rows = legend.mode === 'table' && legend.calcs.length ? count + 1 : Math.ceil((count * 150) / Math.max(width, 150));
+/* Rows that names of about 6.5 px a letter take when they flow. */
+function flowRows(names: string[], width: number): number {
+  let rows = 1;
+  let x = 0;
+  for (const name of names) {
+    const w = Math.min(width, name.length * 6.5 + 30);
+    if (x > 0 && x + w > width) {
+      rows++;
+      x = 0;
+    }
+    x += w;
+  }
+  return rows;
+}
+
+function legendHeight(legend: LegendWish, names: string[], height: number, width: number): number {
+  if (!legend.show || !names.length) return 0;
+  const rows = legend.mode === 'table' && legend.calcs.length ? names.length + 1 : flowRows(names, Math.max(width, 100));
   return Math.min(rows * LEGEND_ROW + 4, Math.max(LEGEND_ROW + 4, height * 0.35));
 }
 
@@ -54,7 +69,7 @@ export function LineChart(props: LineChartProps) {
   const [width, setWidth] = useState(0);
   const [hidden, setHidden] = useState<Set<string>>(new Set());
   const onRight = legend.show && legend.placement === 'right' && width >= RIGHT_LEGEND_MIN_WIDTH;
-  const inLegend = data.series.filter((s) => s.inLegend !== false && s.drawn !== false).length;
+  const inLegend = data.series.filter((s) => s.inLegend !== false && s.drawn !== false).map((s) => s.name);
   const below = onRight ? 0 : legendHeight(legend, inLegend, height, width);
   const plotWidth = onRight ? Math.floor(width * 0.72) : width;
   const plotHeight = Math.max(60, height - below);

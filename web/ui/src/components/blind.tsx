@@ -11,6 +11,9 @@ export interface BlindSpot {
   tone: 'bad' | 'warn' | 'info';
 }
 
+/* "redis main": a name alone would not say what it is. */
+export const targetName = (t: Target) => [t.collector || t.scrapePool, t.name].filter((x, i, all) => x && all.indexOf(x) === i).join(' ');
+
 function celerySpots(c: CeleryDocument): BlindSpot[] {
   const out: BlindSpot[] = [];
   for (const worker of c.task_events_off ?? []) {
@@ -30,8 +33,8 @@ function celerySpots(c: CeleryDocument): BlindSpot[] {
 export function blindSpots(status: Status | null, targets: Target[]): BlindSpot[] {
   const out: BlindSpot[] = [];
   for (const t of targets) {
-    if (t.health === 'down') out.push({ tone: 'bad', what: `${t.name || t.scrapePool} does not answer`, why: [t.lastError, t.hint].filter(Boolean).join('. ') });
-    else if (t.hint) out.push({ tone: 'warn', what: t.name || t.scrapePool, why: t.hint });
+    if (t.health === 'down') out.push({ tone: 'bad', what: `${targetName(t)} does not answer`, why: [t.lastError, t.hint].filter(Boolean).join('. ') });
+    else if (t.hint) out.push({ tone: 'warn', what: targetName(t), why: t.hint });
   }
   if (status?.store_only) out.push({ tone: 'info', what: 'Nothing is collected', why: 'cloche runs with --store-only: it stores and answers, no more.' });
   for (const m of status?.config?.missing ?? []) out.push({ tone: 'warn', what: `${m.what} is not watched`, why: m.hint });

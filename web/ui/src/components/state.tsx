@@ -34,6 +34,8 @@ export const TASK_STATES = ['SUCCESS', 'FAILURE', 'RETRY', 'STARTED', 'RECEIVED'
 export const toneOf = (state: string) => STATES[state]?.tone ?? 'info';
 export const iconOf = (state: string) => STATES[state]?.icon ?? 'dot';
 
+export const workerState = (w: { online: boolean; lost?: boolean }) => (w.online ? 'online' : w.lost ? 'LOST' : 'offline');
+
 export function State({ state, word }: { state: string | null | undefined; word?: string }) {
   const name = state ?? 'unknown';
   return (

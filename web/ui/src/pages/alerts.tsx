@@ -98,6 +98,9 @@ function Firing({ list }: { list: Alert[] }) {
   );
 }
 
+/* A rule's text before it fires has blanks where values will stand. */
+const withoutTemplates = (s: string) => s.replace(/\{\{.*?\}\}/g, '…');
+
 function RuleRow({ rule, open }: { rule: Rule; open: boolean }) {
   const state = rule.health === 'err' ? 'err' : rule.type === 'recording' ? 'inactive' : (rule.state ?? 'unknown');
   const word = rule.health === 'err' ? 'failed' : rule.type === 'recording' ? 'recorded' : undefined;
@@ -105,7 +108,7 @@ function RuleRow({ rule, open }: { rule: Rule; open: boolean }) {
     <details class={`rule ${toneOf(state)}`} open={open} id={rule.id ? `rule-${rule.id}` : undefined}>
       <summary>
         <State state={state} word={word} /> <strong>{rule.name}</strong>
-        <span class="dim rule-summary">{rule.annotations?.summary ?? rule.annotations?.description ?? ''}</span>
+        <span class="dim rule-summary">{withoutTemplates(rule.annotations?.summary ?? rule.annotations?.description ?? '')}</span>
         {rule.duration ? <span class="dim">for {formatDuration(rule.duration)}</span> : null}
         {rule.labels?.severity && <span class="tag">{rule.labels.severity}</span>}
       </summary>
@@ -170,7 +173,7 @@ function Receivers({ list }: { list: Receiver[] }) {
       </thead>
       <tbody>
         {list.map((r) => (
-          <tr key={r.name}>
+          <tr key={`${r.kind} ${r.name}`}>
             <td>
               {r.name} <span class="dim">{r.kind}</span>
               {r.last_error && <div class="target-error bad-text">{r.last_error}</div>}

@@ -148,12 +148,15 @@ function Piling({ queues }: { queues: Overview['queues'] }) {
 }
 
 const SERVICE_PAGES: Record<string, string> = { redis: '/dashboards/redis', postgres: '/dashboards/postgres', host: '/dashboards/host' };
+const SERVICE_NAMES: Record<string, string> = { redis: 'Redis', postgres: 'PostgreSQL', host: 'Host', celery: 'Celery', self: 'cloche' };
+/* "Redis"; with its name when it has a telling one. */
+const serviceName = (kind: string, name: string) => [SERVICE_NAMES[kind] ?? kind, name && name !== 'main' ? name : ''].filter(Boolean).join(' ');
 const serviceUnit = (unit: string) => (unit === '/s' ? 'ops' : unit === '%' ? 'percent' : unit);
 
 function Service({ s }: { s: Overview['services'][number] }) {
   return (
     <a class="service" href={href(linkTo(SERVICE_PAGES[s.kind] ?? '/targets'))}>
-      <State state={s.health} word={s.name || s.kind} />
+      <State state={s.health} word={serviceName(s.kind, s.name)} />
       {s.health === 'up' ? (
         <span class="service-numbers">
           {s.numbers.map((n) => (

@@ -2,7 +2,7 @@
 import { usePoll } from '../api/poll';
 import { getTargets, Target } from '../api/ui';
 import { useStatus } from '../app/status';
-import { BlindList, blindSpots } from '../components/blind';
+import { BlindList, blindSpots, targetName } from '../components/blind';
 import { Empty, Failed, Skeleton } from '../components/empty';
 import { State } from '../components/state';
 import { Ago } from '../components/time';
@@ -24,11 +24,10 @@ function Row({ t }: { t: Target }) {
         <State state={t.health} />
       </td>
       <td title={t.scrapeUrl}>
-        {t.name || t.scrapePool} <span class="dim">{t.labels?.instance}</span>
+        {targetName(t)} <span class="dim">{t.labels?.instance}</span>
         {t.lastError && <div class="target-error bad-text">{t.lastError}</div>}
         {t.hint && <div class="target-error">{t.hint}</div>}
       </td>
-      <td class="hide-narrow">{t.collector || t.scrapePool}</td>
       <td class="num">
         <Ago time={stamp(t.lastSuccess)} />
       </td>
@@ -83,7 +82,7 @@ export function TargetsPage() {
   const { data, error } = usePoll(getTargets, []);
   const status = useStatus();
   if (!data) return error ? <Failed error={error} what="the targets" /> : <Skeleton />;
-  const targets = [...(data.data?.activeTargets ?? [])].sort((a, b) => ORDER[a.health] - ORDER[b.health] || (a.name || a.scrapePool).localeCompare(b.name || b.scrapePool));
+  const targets = [...(data.data?.activeTargets ?? [])].sort((a, b) => ORDER[a.health] - ORDER[b.health] || targetName(a).localeCompare(targetName(b)));
   return (
     <>
       {targets.length === 0 ? (
@@ -95,7 +94,6 @@ export function TargetsPage() {
               <tr>
                 <th class="col-state">Health</th>
                 <th>Target</th>
-                <th class="hide-narrow">Kind</th>
                 <th class="num">Last success</th>
                 <th class="num hide-narrow">Last try</th>
                 <th class="num hide-narrow">Took</th>

@@ -4,7 +4,7 @@ import { findTasks, getWorkers, Worker } from '../api/ui';
 import { href, linkTo } from '../app/router';
 import { Empty, Failed, Skeleton } from '../components/empty';
 import { promString, QueryChart } from '../components/query_chart';
-import { State } from '../components/state';
+import { State, workerState } from '../components/state';
 import { Ago, When } from '../components/time';
 import { Hue } from '../components/hue';
 import { taskLink } from '../components/uuid';
@@ -91,7 +91,7 @@ export function WorkerPage({ name }: { name: string }) {
   return (
     <>
       <h2 class="page-title">
-        {w && <State state={w.online ? 'online' : 'offline'} />} {name}
+        {w && <State state={workerState(w)} />} {name}
       </h2>
       {!w && <Empty small title="No heartbeat seen" text={`${name} has sent none since cloche started. Its tasks in the history are below.`} />}
       {w && !w.task_events && w.online && (

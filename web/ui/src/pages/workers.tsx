@@ -4,7 +4,7 @@ import { getWorkers, Worker } from '../api/ui';
 import { href, linkTo, navigate } from '../app/router';
 import { Empty, Failed, Skeleton } from '../components/empty';
 import { useListKeys } from '../components/list';
-import { State } from '../components/state';
+import { State, workerState } from '../components/state';
 import { Ago } from '../components/time';
 import { formatCount, formatNumber, NO_VALUE } from '../format/number';
 
@@ -44,7 +44,7 @@ export function WorkersPage() {
                 <a href={workerLink(w.worker)}>{w.worker}</a>
               </td>
               <td>
-                <State state={w.online ? 'online' : 'offline'} />
+                <State state={workerState(w)} />
                 {w.task_events === false && <span class="warn-text"> no task events</span>}
               </td>
               <td class="num">
