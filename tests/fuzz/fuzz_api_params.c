@@ -16,7 +16,8 @@ static void check_round_trip(const struct form *form, struct arena *arena)
 {
     auto_buf text;
     buf_init(&text, 64u << 20);
-    vec_each (const struct form_pair *, pair, &form->pairs) {
+    for (size_t i = 0; i < form->pairs.len; i++) {
+        const struct form_pair *pair = &form->pairs.p[i];
         buf_add(&text, url_encode(pair->name, arena));
         buf_add_char(&text, '=');
         buf_add(&text, url_encode(pair->value, arena));
@@ -58,7 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (rc == 0) {
         check_round_trip(&form, &arena);
     }
-    vec_each (const struct form_pair *, pair, &form.pairs) {
+    for (size_t i = 0; i < form.pairs.len; i++) {
+        const struct form_pair *pair = &form.pairs.p[i];
         int64_t ms;
         uint64_t limit;
         if (param_time(pair->value, &ms, &err) == 0) {

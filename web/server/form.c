@@ -79,9 +79,9 @@ int form_parse(struct str text, struct arena *arena, struct form *form, struct e
 
 struct str form_get(const struct form *form, struct str name)
 {
-    vec_each (const struct form_pair *, pair, &form->pairs) {
-        if (str_eq(pair->name, name)) {
-            return pair->value;
+    for (size_t i = 0; i < form->pairs.len; i++) {
+        if (str_eq(form->pairs.p[i].name, name)) {
+            return form->pairs.p[i].value;
         }
     }
     return (struct str){0};

@@ -177,9 +177,9 @@ size_t http_params(struct http_request *r, const char *name, const struct str **
 {
     struct str *values = arena_alloc(&r->arena, (r->form.pairs.len + 1) * sizeof(*values));
     size_t n = 0;
-    vec_each (const struct form_pair *, pair, &r->form.pairs) {
-        if (str_is(pair->name, name)) {
-            values[n++] = pair->value;
+    for (size_t i = 0; i < r->form.pairs.len; i++) {
+        if (str_is(r->form.pairs.p[i].name, name)) {
+            values[n++] = r->form.pairs.p[i].value;
         }
     }
     *out = values;
