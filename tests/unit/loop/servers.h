@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -87,6 +88,7 @@ static UNUSED_HELPER pid_t spawn(const char *const argv[])
 {
     pid_t pid = fork();
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails half-way leaves nothing behind */
         FILE *sink = freopen("/dev/null", "w", stdout);
         sink = sink ? freopen("/dev/null", "w", stderr) : NULL;
         execvp(argv[0], (char *const *)(uintptr_t)argv);
