@@ -337,7 +337,7 @@ static void release_series(struct metrics *m)
             continue;
         }
         *at = it->next;
-        index_dispose(m->index, it->series);
+        series_free(it->series);
         mem_free(it);
     }
     unlock_all(m);

@@ -94,7 +94,7 @@ void metrics_part_close(struct store *store)
     free_windows(m);
     for (struct retired *it = m->retired, *next; it; it = next) {
         next = it->next;
-        index_dispose(m->index, it->series);
+        series_free(it->series);
         mem_free(it);
     }
     groups_forget(m);

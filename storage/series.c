@@ -324,9 +324,8 @@ void index_remove(struct index *index, struct series *series)
     index->count--;
 }
 
-void index_dispose(struct index *index, struct series *series)
+void series_free(struct series *series)
 {
-    (void)index;
     for (uint16_t i = 0; i < series->label_count; i++) {
         symbol_unref(series->labels[i]);
     }

@@ -48,9 +48,10 @@ void index_free(struct index *index);
 
 /* labels: labels_acceptable(). The id is not there yet; ascending ids are the fast case. */
 struct series *index_add(struct index *index, uint64_t id, uint32_t cohort, uint8_t slot, struct labels labels);
-/* Finds it no more; the caller ends it with index_dispose() when nobody reads it. */
+/* Finds it no more; the caller ends it with series_free() when nobody reads it. */
 void index_remove(struct index *index, struct series *series);
-void index_dispose(struct index *index, struct series *series);
+/* Only of a removed series, before index_free(). */
+void series_free(struct series *series);
 
 /* Sorted, unique names, a metric name, sizes within LABELS_MAX and so on. */
 bool labels_acceptable(struct labels labels);

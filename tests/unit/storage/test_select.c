@@ -105,7 +105,7 @@ static void removed_series_are_found_no_more(void **state)
             assert_ptr_equal(index_find(index, labels, hash), s);
             index_remove(index, s);
             assert_null(index_find(index, labels, hash));
-            index_dispose(index, s);
+            series_free(s);
         }
     }
     assert_int_equal(index_count(index), count / 3);
