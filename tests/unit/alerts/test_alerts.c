@@ -345,6 +345,126 @@ static void receivers_are_checked_with_the_configuration(void **state)
     world_close(&world);
 }
 
+static void resolved_within_group_wait_is_not_mentioned(void **state)
+{
+    (void)state;
+    loop_claim();
+    loop_assert();
+    world.config.route.group_wait_ms = 2000;
+    world_open(&world);
+    world_sample(&world, "up", "db:1", 0);
+    world_until_doc(&world, "alerts", "\"state\":\"firing\"");
+    world_sample(&world, "up", "db:1", 1);
+    world_until_doc(&world, "alerts", "{\"alerts\":[]}");
+    turn_for(world.loop, 3000);
+    assert_int_equal(sink_count(&sink), 0);
+    world_close(&world);
+}
+
+static void a_receiver_may_not_want_resolved_notices(void **state)
+{
+    (void)state;
+    loop_claim();
+    loop_assert();
+    world.items[0].send_resolved = false;
+    world_open(&world);
+    world_sample(&world, "up", "db:1", 0);
+    assert_true(world_until_requests(&world, &sink, 1));
+    world_until_doc(&world, "alerts", "\"state\":\"firing\"");
+    world_sample(&world, "up", "db:1", 1);
+    world_until_doc(&world, "alerts", "{\"alerts\":[]}");
+    turn_for(world.loop, 1000);
+    assert_int_equal(sink_count(&sink), 1);
+    world_sample(&world, "up", "db:1", 0); /* a new life is a new message */
+    assert_true(world_until_requests(&world, &sink, 2));
+    world_close(&world);
+}
+
+static void what_still_fires_is_repeated(void **state)
+{
+    (void)state;
+    loop_claim();
+    loop_assert();
+    world.config.route.repeat_interval_ms = 900;
+    world_open(&world);
+    world_sample(&world, "up", "db:1", 0);
+    assert_true(world_until_requests(&world, &sink, 3));
+    assert_true(sink.v[2].mono_ms - sink.v[1].mono_ms >= 700); /* three ticks, not every one */
+    assert_string_equal(sink_body(&sink, 1), sink_body(&sink, 2));
+    world_close(&world);
+}
+
+static void a_thousand_alerts_are_one_message(void **state)
+{
+    (void)state;
+    loop_claim();
+    loop_assert();
+    world.items[0].max_alerts = 10;
+    world.config.route.group_wait_ms = 500;
+    world_open(&world);
+    auto_arena arena;
+    struct batch batch;
+    arena_init(&arena);
+    batch_init(&batch, &arena, STR("test"), clock_wall_ms(), (struct labels){0});
+    for (size_t i = 0; i < 1000; i++) {
+        struct label label = {STR("instance"), arena_printf(&arena, "tenant-%04zu", i)};
+        assert_true(batch_add(&batch, STR("up"), &label, 1, 0));
+    }
+    assert_int_equal(store_append(world.store, &batch, NULL, NULL), 0);
+    batch_release(&batch);
+    assert_true(world_until_requests(&world, &sink, 1));
+    turn_for(world.loop, 1000);
+    assert_int_equal(sink_count(&sink), 1);
+    assert_true(request_has(0, "\"truncatedAlerts\":990}"));
+    assert_true(request_has(0, "tenant-0009") && !request_has(0, "tenant-0010"));
+    world_close(&world);
+    world_open(&world); /* and none after a restart */
+    world_until_doc(&world, "alerts", "tenant-0999");
+    turn_for(world.loop, 1000);
+    assert_int_equal(sink_count(&sink), 1);
+    world_close(&world);
+}
+
+static void another_grouping_keeps_the_sent_marks(void **state)
+{
+    (void)state;
+    loop_claim();
+    loop_assert();
+    struct error err = {0};
+    world_open(&world);
+    world_sample(&world, "up", "db:1", 0);
+    world_sample(&world, "up", "db:2", 0);
+    assert_true(world_until_requests(&world, &sink, 1));
+    world_until_doc(&world, "receivers", "\"health\":\"ok\"");
+    turn_for(world.loop, 500);
+    size_t before = sink_count(&sink);
+    world.group_by[0] = STR("instance");
+    assert_int_equal(alerts_apply(world.alerts, &world.config, &err), 0);
+    turn_for(world.loop, 1500);
+    assert_int_equal(sink_count(&sink), before);
+    world_sample(&world, "up", "db:1", 1);
+    assert_true(world_until_requests(&world, &sink, before + 1));
+    assert_true(request_has(before, "{}:{instance=\\\"db:1\\\"}") && request_has(before, "\"status\":\"resolved\""));
+    world_close(&world);
+}
+
+static void the_event_feed_tells_transitions(void **state)
+{
+    (void)state;
+    loop_claim();
+    loop_assert();
+    auto_buf out;
+    uint64_t after = 0, missed = 0;
+    buf_init(&out, 1 << 20);
+    world_open(&world);
+    world_sample(&world, "up", "db:1", 0);
+    assert_true(world_until_requests(&world, &sink, 1));
+    assert_true(feed_wait(world.feed, &after, 1000, 10, &out, &missed) > 0);
+    assert_non_null(strstr(out.p, "event: alert\n"));
+    assert_non_null(strstr(out.p, "\"alertname\":\"Down\",\"state\":\"firing\""));
+    world_close(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -360,6 +480,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_broken_rule_file_leaves_the_old_rules, begin, end),
         cmocka_unit_test_setup_teardown(rules_of_a_group_see_records_before_them, begin, end),
         cmocka_unit_test_setup_teardown(slack_gets_its_own_payload, begin, end),
+        cmocka_unit_test_setup_teardown(resolved_within_group_wait_is_not_mentioned, begin, end),
+        cmocka_unit_test_setup_teardown(a_receiver_may_not_want_resolved_notices, begin, end),
+        cmocka_unit_test_setup_teardown(what_still_fires_is_repeated, begin, end),
+        cmocka_unit_test_setup_teardown(a_thousand_alerts_are_one_message, begin, end),
+        cmocka_unit_test_setup_teardown(another_grouping_keeps_the_sent_marks, begin, end),
+        cmocka_unit_test_setup_teardown(the_event_feed_tells_transitions, begin, end),
         cmocka_unit_test_setup_teardown(receivers_are_checked_with_the_configuration, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

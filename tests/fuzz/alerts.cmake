@@ -1,0 +1,2 @@
+fuzz_target(template alerts)
+fuzz_target(rule_file alerts)
