@@ -96,14 +96,15 @@ def test_samples_survive_kill_9(cloche):
 
 
 def test_a_full_disk_is_said_and_mended(cloche):
-    """RLIMIT_FSIZE stands for a full disk: writes beyond it fail with EFBIG."""
+    """RLIMIT_FSIZE stands for a full disk: writes beyond it fail with EFBIG. LMDB's two meta pages lie below 8192: a full
+    disk never refuses them, because they have their place already."""
     one = cloche(config="scrape_interval: 1s\n", start=False)
     one.start()
     wait_for("samples", lambda: one.value("up{job='cloche'}"))
     size = max(os.path.getsize(os.path.join(folder, name)) for folder, _, names in os.walk(one.data) for name in names)
     unlimited = resource.prlimit(one.process.pid, resource.RLIMIT_FSIZE)
-    resource.prlimit(one.process.pid, resource.RLIMIT_FSIZE, (4096, unlimited[1]))
-    assert size > 4096
+    resource.prlimit(one.process.pid, resource.RLIMIT_FSIZE, (8192, unlimited[1]))
+    assert size > 8192
     status, body = wait_for("the failure to be said",
                             lambda: (lambda answer: answer if answer[0] == 503 else None)(one.request("/-/ready")))
     assert body.strip()
