@@ -291,7 +291,11 @@ static int start_web(struct daemon *d, struct error *err)
     d->server = http_server_new();
     api_register(d->server, &d->api);
     pages_register(d->server, &d->api);
-    struct http_server_options options = {.listen = d->config->listen, .allow_remote = d->config->allow_remote};
+    struct http_server_options options = {
+        .listen = d->config->listen,
+        .allow_remote = d->config->allow_remote,
+        .external_host = d->config->external_url,
+    };
     return http_server_start(d->server, &options, err);
 }
 
@@ -381,6 +385,7 @@ int tool_serve(int argc, char **argv)
     }
     mallopt(M_ARENA_MAX, 2); /* 256 web threads with an arena each would cost memory for nothing */
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a write past a file size limit is an error like a full disk, not our end */
     loop_claim();
     loop_assert();
     struct daemon d = {.overrides = options.overrides};
