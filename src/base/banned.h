@@ -5,5 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+/* Fortified headers make macros of some under clang, and a macro cannot be poisoned. */
+#undef sprintf
+#undef vsprintf
+#undef strcpy
+#undef strcat
 #pragma GCC poison sprintf vsprintf strcpy strcat strtok atoi atol atof gets localtime gmtime
 #endif
