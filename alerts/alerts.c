@@ -107,7 +107,7 @@ static void inherit(struct rule_run *to, struct rule_run *from)
     memcpy(to->error, from->error, sizeof(to->error));
 }
 
-static void retire(struct alerts *alerts, struct group_run *group)
+static LOOP_ONLY void retire(struct alerts *alerts, struct group_run *group)
 {
     for (size_t i = 0; i < group->n; i++) {
         struct rule_run *successor = rule_run_find(alerts, group->rules[i].rule->id);
@@ -124,7 +124,7 @@ static void retire(struct alerts *alerts, struct group_run *group)
     }
 }
 
-static void swap_groups(struct alerts *alerts, const struct loading *l)
+static LOOP_ONLY void swap_groups(struct alerts *alerts, const struct loading *l)
 {
     vec(struct group_run *) old = {0};
     for (size_t i = 0; i < alerts->groups.len; i++) {
@@ -163,7 +163,7 @@ static bool instance_known(void *ctx, uint64_t alert_id)
 }
 
 /* Receivers may be new, or the process: the queue is shown every instance; what it knows it does not repeat. */
-static void announce_all(struct alerts *alerts)
+static LOOP_ONLY void announce_all(struct alerts *alerts)
 {
     for (size_t g = 0; g < alerts->groups.len; g++) {
         for (size_t i = 0; i < alerts->groups.p[g]->n; i++) {
@@ -219,6 +219,7 @@ static void publish_tick(void *ctx)
 struct alerts *alerts_new(struct loop *loop, struct http_client *http, struct store *store, struct board *board,
                           struct feed *feed)
 {
+    loop_assert();
     struct alerts *alerts = mem_zalloc(sizeof(*alerts));
     struct store_status status = {0};
     store_get_status(store, &status);
@@ -280,6 +281,7 @@ void alerts_stop(struct alerts *alerts, loop_fn done, void *ctx)
 
 void alerts_free(struct alerts *alerts)
 {
+    loop_assert();
     if (!alerts) {
         return;
     }

@@ -67,15 +67,16 @@ struct alerts {
 
 /* group.c */
 struct group_run *group_run_new(struct alerts *alerts, struct rule_file *file, const struct rule_group *def);
-void group_run_start(struct group_run *group);
-void group_run_free(struct group_run *group);
+void group_run_start(struct group_run *group) LOOP_ONLY;
+void group_run_free(struct group_run *group) LOOP_ONLY;
 struct rule_run *rule_run_find(const struct alerts *alerts, uint64_t rule_id);
 
 /* apply.c */
-void apply_evaluation(struct group_run *group, struct evaluation *evaluation);
+void apply_evaluation(struct group_run *group, struct evaluation *evaluation) LOOP_ONLY;
 /* Ends everything of a rule that is not configured any more. */
-void apply_removal(struct alerts *alerts, struct rule_run *rule);
-void apply_announce(struct alerts *alerts, const struct rule_run *rule, const struct alert_instance *instance);
+void apply_removal(struct alerts *alerts, struct rule_run *rule) LOOP_ONLY;
+void apply_announce(struct alerts *alerts, const struct rule_run *rule,
+                    const struct alert_instance *instance) LOOP_ONLY;
 
 /* save.c */
 struct save {
@@ -91,13 +92,13 @@ void save_commit(struct save *save); /* and releases it */
 void save_load(struct alerts *alerts);
 void save_take_instances(struct alerts *alerts);
 /* Commits that take too long (disk full) must not silence alerts: goes on as if they were done. */
-void save_overtake(struct alerts *alerts);
+void save_overtake(struct alerts *alerts) LOOP_ONLY;
 struct gate *gate_new(struct alerts *alerts);
 void gate_close(struct gate *gate); /* commits that come later find nobody */
 struct notify_journal save_journal(struct alerts *alerts);
-void alerts_maybe_stopped(struct alerts *alerts);
+void alerts_maybe_stopped(struct alerts *alerts) LOOP_ONLY;
 
 /* view.c */
-void view_publish(struct alerts *alerts);
+void view_publish(struct alerts *alerts) LOOP_ONLY;
 /* strconv.FormatFloat(v, 'e', -1, 64): "0e+00", "6.5e-01": values in Prometheus' API. */
 void view_value(double v, struct buf *out);

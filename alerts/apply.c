@@ -100,7 +100,7 @@ void apply_announce(struct alerts *alerts, const struct rule_run *rule, const st
 }
 
 /* Saves what changed; transitions wait for the commit, news of values do not. */
-static void settle(struct applying *a)
+static LOOP_ONLY void settle(struct applying *a)
 {
     struct alerts *alerts = a->alerts;
     for (size_t i = 0; i < a->rule->states.v.len; i++) {
@@ -140,8 +140,8 @@ static void note_outcome(struct rule_run *run, const struct evaluation_rule *r)
     snprintf(run->error, sizeof(run->error), "%s", r->rc ? r->err.text : "");
 }
 
-static void apply_rule(struct applying *a, struct group_run *group, const struct evaluation *e,
-                       const struct evaluation_rule *r)
+static LOOP_ONLY void apply_rule(struct applying *a, struct group_run *group, const struct evaluation *e,
+                                 const struct evaluation_rule *r)
 {
     struct rule_run *run = a->rule;
     if (!r->at_ms) {

@@ -139,7 +139,7 @@ static void watch_clock(struct alerts *alerts)
     }
 }
 
-static void begin(struct group_run *group, int64_t slot_mono, int64_t now_mono)
+static LOOP_ONLY void begin(struct group_run *group, int64_t slot_mono, int64_t now_mono)
 {
     struct evaluation *e = make_evaluation(group, slot_mono, now_mono);
     if (loop_work(group->alerts->loop, LANE_QUERY, evaluate_run, evaluated, e)) {

@@ -99,7 +99,7 @@ static void commit_free(struct commit *commit)
 }
 
 /* Receivers hear of what is safe now. */
-static void release_waiting(struct alerts *alerts)
+static LOOP_ONLY void release_waiting(struct alerts *alerts)
 {
     size_t kept = 0;
     for (size_t i = 0; i < alerts->waiting.len; i++) {

@@ -353,12 +353,15 @@ static int check_command(struct parser *p, const struct tmpl_command *cmd, bool 
 {
     const struct tmpl_operand *first = cmd->args;
     int given = (int)cmd->count - 1 + piped;
-    if (first->base == BASE_FUNC) {
-        const struct tmpl_function *f = first->function;
-        if (given < f->min || (f->max >= 0 && given > f->max)) {
-            return fail_at(p, p->pos, "wrong number of arguments for", first->name);
+    for (const struct tmpl_operand *op = first; op; op = op->next) {
+        /* The first word is called with the others; a function among those is called without arguments. */
+        const struct tmpl_function *f = op->base == BASE_FUNC ? op->function : NULL;
+        int n = op == first ? given : 0;
+        if (f && (n < f->min || (f->max >= 0 && n > f->max))) {
+            return fail_at(p, p->pos, "wrong number of arguments for", op->name);
         }
-    } else if (given && !first->field_count) {
+    }
+    if (first->base != BASE_FUNC && given && !first->field_count) {
         return fail(p, piped ? "the last part of a pipeline must be a function"
                              : "arguments given to what is no function");
     }

@@ -158,7 +158,7 @@ void group_sweep(struct group *group)
     group_release(group);
 }
 
-static void pump_all(struct notify *notify)
+static LOOP_ONLY void pump_all(struct notify *notify)
 {
     for (size_t i = 0; i < notify->senders.len; i++) {
         sender_pump(notify->senders.p[i]);
@@ -190,7 +190,7 @@ static void group_tick(void *ctx)
     pump_all(notify);
 }
 
-static void arm(struct group *group, int64_t delay_ms)
+static LOOP_ONLY void arm(struct group *group, int64_t delay_ms)
 {
     if (group->timer) {
         loop_timer_again(group->timer, delay_ms);
@@ -200,7 +200,7 @@ static void arm(struct group *group, int64_t delay_ms)
 }
 
 /* After a start: the tick goes on where it was, as far as the last message tells. */
-static void arm_restored(struct group *group)
+static LOOP_ONLY void arm_restored(struct group *group)
 {
     struct notify *notify = group->notify;
     int64_t last = 0, now = clock_mono_ms();
@@ -288,7 +288,7 @@ static void use_route(struct notify *notify, const struct config *config)
     notify->repeat_interval_ms = route->repeat_interval_ms;
 }
 
-static void free_groups(struct notify *notify)
+static LOOP_ONLY void free_groups(struct notify *notify)
 {
     for (size_t i = 0; i < notify->groups.len; i++) {
         group_release(notify->groups.p[i]);

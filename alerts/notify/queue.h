@@ -56,4 +56,4 @@ void notify_saved(struct notify *notify, uint64_t save_no) LOOP_ONLY;
 void notify_publish(struct notify *notify) LOOP_ONLY;
 /* No message leaves after this; running calls are forgotten. */
 void notify_stop(struct notify *notify) LOOP_ONLY;
-void notify_free(struct notify *notify);
+void notify_free(struct notify *notify) LOOP_ONLY;

@@ -129,9 +129,9 @@ struct group *group_find(const struct notify *notify, uint64_t id);
 struct group_alert *group_alert_find(const struct group *group, uint64_t id);
 struct group *group_of(struct notify *notify, struct labels alert_labels); /* opened if absent */
 struct group_alert *group_put(struct group *group, const struct notify_alert *alert);
-void group_release(struct group *group);
+void group_release(struct group *group) LOOP_ONLY;
 /* Forgets alerts that have resolved and that no ledger needs, and the group when none is left. */
-void group_sweep(struct group *group);
+void group_sweep(struct group *group) LOOP_ONLY;
 
 /* ledger.c */
 struct ledger *ledger_of(struct group *group, struct sender *sender);
@@ -152,8 +152,8 @@ void queue_take_restored(struct notify *notify);
 void queue_drop_restored(struct notify *notify);
 
 /* sender.c */
-void sender_pump(struct sender *sender);
-void sender_free(struct sender *sender);
+void sender_pump(struct sender *sender) LOOP_ONLY;
+void sender_free(struct sender *sender) LOOP_ONLY;
 size_t sender_queued(const struct sender *sender);
 
 /* log.c */

@@ -202,7 +202,7 @@ static void answered(void *ctx, const struct http_answer *answer, const struct e
     sender_pump(s);
 }
 
-static void post(struct ledger *l, struct str body, struct call *call)
+static LOOP_ONLY void post(struct ledger *l, struct str body, struct call *call)
 {
     struct sender *s = l->sender;
     auto_arena arena;
@@ -240,7 +240,7 @@ static struct call *call_new(const struct ledger *l, const struct notify_message
 }
 
 /* Sends what the ledger owes now. False: nothing left to say, or it cannot be said. */
-static bool attempt(struct ledger *l)
+static LOOP_ONLY bool attempt(struct ledger *l)
 {
     struct sender *s = l->sender;
     struct notify *notify = s->notify;

@@ -223,6 +223,8 @@ static void compile_errors_have_a_position(void **state)
         {"{{ end }}", "unexpected \"end\"", 1, 4},
         {"{{ \"abc }}", "unterminated quoted text", 1, 4},
         {"{{ humanize }}", "wrong number of arguments for \"humanize\"", 1, 13},
+        {"{{ humanize title }}", "wrong number of arguments for \"title\"", 1, 19},
+        {"{{ not or }}", "wrong number of arguments for \"or\"", 1, 11},
         {"{{ }}", "a value is missing", 1, 4},
         {"{{ break }}", "outside range", 1, 9},
         {"{{ (1 }}", "\")\" is missing", 1, 7},

@@ -62,7 +62,7 @@ static bool sink_read(int fd, char *text, size_t size)
 static void *sink_main(void *ctx)
 {
     struct sink_server *s = ctx;
-    static struct sink_request request;
+    static _Thread_local struct sink_request request;
     int hung[SINK_MAX], hung_count = 0;
     for (int fd; (fd = accept(s->fd, NULL, NULL)) >= 0;) {
         if (!sink_read(fd, request.text, sizeof(request.text))) {
