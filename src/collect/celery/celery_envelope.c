@@ -40,7 +40,7 @@ static bool contains(struct str text, struct str needle)
 /*
  * The shape every kombu sends, `{"body": "<base64>", ... "body_encoding": "base64" ...}`, without parsing it: an
  * unescaped quote cannot stand inside a JSON text, so the words searched for are keys and values. Anything else, also
- * a base64 text with an escape in it, takes the slow way.
+ * a body that does not decode because a sender escaped its slashes, takes the slow way.
  */
 static bool find_plain_body(struct str payload, struct str *encoded)
 {
@@ -56,7 +56,8 @@ static bool find_plain_body(struct str payload, struct str *encoded)
     size_t len = (size_t)(end - rest.p);
     struct str tail = str_slice(rest, len, rest.len);
     if (!contains(tail, STR("\"content-type\": \"application/json\"")) ||
-        !contains(tail, STR("\"body_encoding\": \"base64\"")) || contains(tail, STR("\"compression\""))) {
+        !contains(tail, STR("\"body_encoding\": \"base64\"")) || contains(tail, STR("\"compression\"")) ||
+        contains(tail, STR("\"body\""))) {
         return false;
     }
     *encoded = str_make(rest.p, len);
@@ -108,7 +109,10 @@ enum celery_fault celery_envelope_read(struct celery_envelope *e, struct str pay
     }
     struct str encoded;
     if (!want_ticket && find_plain_body(payload, &encoded)) {
-        return decode_body(e, encoded);
+        if (decode_body(e, encoded) == CELERY_OK) {
+            return CELERY_OK;
+        }
+        buf_clear(&e->body);
     }
     json_t *root = celery_json_parse(payload);
     if (!json_is_object(root)) {

@@ -209,6 +209,9 @@ static void every_bad_envelope_has_its_reason(void **state)
          "\"base64\"}}",
          CELERY_OK},
         {"{\"properties\": {}, \"body\": \"{}\"}", CELERY_OK},
+        {"{\"body\": \"eyJ\\u0039\", \"content-type\": \"application/json\", \"properties\": {\"body_encoding\": "
+         "\"base64\"}, \"body\": \"e30=\"}",
+         CELERY_OK}, /* escapes, and a key given twice */
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_int_equal(celery_envelope_read(&f->envelope, str_of(cases[i].payload), false), cases[i].fault);
