@@ -1,5 +1,6 @@
 """The demo's supervisor: starts Redis, PostgreSQL, two Celery workers, the load and the webhook sink in the folder it
-is run in, and ends all of them when it ends. Every child also dies with it (PR_SET_PDEATHSIG)."""
+is run in, and ends all of them when it ends. Every child also dies with it (PR_SET_PDEATHSIG). cloche removes the
+folder; where cloche was killed the supervisor does it."""
 import argparse
 import ctypes
 import glob
@@ -14,6 +15,7 @@ import time
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None)
 CHILDREN = []
+CLOCHE = os.getppid()
 
 
 def die_with_parent():
@@ -44,6 +46,8 @@ def stop_all(*_):
             child.wait(timeout=0.8)
         except subprocess.TimeoutExpired:
             child.kill()
+    if os.getppid() != CLOCHE:
+        shutil.rmtree(os.getcwd(), ignore_errors=True)
     sys.exit(0)
 
 

@@ -64,9 +64,9 @@ def reserve(order, piece):
     with database() as db, db.cursor() as cursor:
         cursor.execute("UPDATE stock SET pieces = pieces - 1 WHERE item = %s RETURNING pieces", (piece,))
         left = cursor.fetchone()[0]
-    if left < 0 or random.random() < 0.02 + trouble() / 2:
-        raise StockError(f"order {order}: {piece} is sold out")
-    return left
+        if left < 0 or random.random() < 0.02 + trouble() / 2:
+            raise StockError(f"order {order}: {piece} is sold out")  # inside: the transaction is rolled back
+        return left
 
 
 @app.task(name="stock.reserve")
