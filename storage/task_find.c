@@ -71,17 +71,27 @@ static bool list_seek(struct id_list *list, uint64_t limit)
     return false;
 }
 
+/* One step back is cheaper than a seek, but only likely to do when the id looked for is near. */
+#define STEP_REACH 16
+
+static bool list_step(struct id_list *list, uint64_t limit)
+{
+    MDB_val key, value;
+    if (list->at - limit > STEP_REACH || mdb_cursor_get(list->cursor, &key, &value, MDB_PREV_DUP) ||
+        id_of(value) > limit) {
+        return false;
+    }
+    list->at = id_of(value);
+    return true;
+}
+
 static bool list_floor(struct id_list *list, uint64_t limit, uint64_t *id)
 {
     if (list->empty) {
         return false;
     }
     if (!list->positioned || list->at > limit) {
-        MDB_val key, value;
-        bool found = list->positioned && mdb_cursor_get(list->cursor, &key, &value, MDB_PREV_DUP) == 0;
-        if (found && id_of(value) <= limit) {
-            list->at = id_of(value);
-        } else if ((list->positioned && !found) || !list_seek(list, limit)) {
+        if (!(list->positioned && list_step(list, limit)) && !list_seek(list, limit)) {
             list->empty = true;
             return false;
         }

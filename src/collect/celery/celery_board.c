@@ -10,23 +10,6 @@ static struct celery *brokers;
 /* What each document said last: it is published again only when it says something else. */
 static uint64_t published[3];
 
-void celery_board_add(struct celery *celery)
-{
-    celery->next = brokers;
-    brokers = celery;
-}
-
-void celery_board_remove(struct celery *celery)
-{
-    for (struct celery **at = &brokers; *at; at = &(*at)->next) {
-        if (*at == celery) {
-            *at = celery->next;
-            break;
-        }
-    }
-    memset(published, 0, sizeof(published));
-}
-
 static void write_workers(struct json_writer *w)
 {
     json_begin_array(w);
@@ -127,16 +110,12 @@ static void write_celery(struct json_writer *w)
     json_end_object(w);
 }
 
-void celery_board_publish(struct celery *celery)
+static void publish(struct board *board)
 {
     static const struct {
         const char *name;
         void (*write)(struct json_writer *w);
     } documents[] = {{"workers", write_workers}, {"queues", write_queues}, {"celery", write_celery}};
-    /* One of the brokers does it for all. */
-    if (celery != brokers) {
-        return;
-    }
     auto_buf out;
     buf_init(&out, DOCUMENT_MAX);
     for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++) {
@@ -147,9 +126,34 @@ void celery_board_publish(struct celery *celery)
         uint64_t hash = fnv1a64(FNV1A64_INIT, buf_str(&out));
         if (!out.failed && hash != published[i]) {
             published[i] = hash;
-            board_publish(target_board(celery->target), documents[i].name, buf_str(&out));
+            board_publish(board, documents[i].name, buf_str(&out));
         }
     }
+}
+
+void celery_board_publish(struct celery *celery)
+{
+    if (celery == brokers) { /* one of the brokers does it for all */
+        publish(target_board(celery->target));
+    }
+}
+
+void celery_board_add(struct celery *celery)
+{
+    celery->next = brokers;
+    brokers = celery;
+    memset(published, 0, sizeof(published));
+}
+
+void celery_board_remove(struct celery *celery)
+{
+    for (struct celery **at = &brokers; *at; at = &(*at)->next) {
+        if (*at == celery) {
+            *at = celery->next;
+            break;
+        }
+    }
+    publish(target_board(celery->target)); /* without its entries */
 }
 
 void celery_feed_worker(struct celery *celery, const struct celery_worker *worker, const char *event)
