@@ -137,3 +137,11 @@ def test_environment_variables_are_enough(cloche, redis_server):
     found = one.json("/api/ui/status")["config"]["found"]
     assert any(f["how"] == "CELERY_BROKER_URL" for f in found)
     assert isinstance(one, Cloche)
+
+
+def test_addresses_of_prometheus_lead_to_the_page_explore(cloche):
+    import urllib.request
+    one = cloche(args=["--store-only"])
+    with urllib.request.urlopen(one.url + "/graph?g0.expr=up%20%3E%200&g0.tab=1", timeout=30) as answer:
+        assert answer.geturl() == one.url + "/explore?q=up%20%3E%200"
+        assert answer.headers["Content-Type"].startswith("text/html")

@@ -5,6 +5,7 @@
  * "../"): so the pages work below any sub-path of a proxy without anybody telling us which.
  */
 #include "src/base/thread.h"
+#include "src/base/url.h"
 #include "web/api/api.h"
 #include "web/server/embed.h"
 #include "web/server/request.h"
@@ -116,6 +117,17 @@ static void redirect_alias(struct http_request *r, void *ctx)
     http_respond(r, 307, NULL, (struct str){0});
 }
 
+/* Prometheus' address of an expression, as its users and our notifications write it: the page Explore. */
+static void redirect_graph(struct http_request *r, void *ctx)
+{
+    (void)ctx;
+    struct str expr = http_param(r, "g0.expr");
+    struct str encoded = url_encode(expr, http_arena(r));
+    http_set_header(r, "Location",
+                    arena_printf(http_arena(r), "explore%s" STR_FMT, expr.len ? "?q=" : "", STR_ARG(encoded)));
+    http_respond(r, 307, NULL, (struct str){0});
+}
+
 /* Names of assets hold a hash of their bytes. */
 static void serve_asset(struct http_request *r, void *ctx)
 {
@@ -137,5 +149,6 @@ void pages_register(struct http_server *server, struct api_context *context)
     for (size_t i = 0; i < sizeof(aliases) / sizeof(aliases[0]); i++) {
         http_route(server, HTTP_GET, aliases[i].pattern, redirect_alias, (void *)(uintptr_t)i);
     }
+    http_route(server, HTTP_GET, "/graph", redirect_graph, context);
     http_route(server, HTTP_GET, "/assets/{rest*}", serve_asset, context);
 }
