@@ -1,6 +1,7 @@
 #!/bin/sh
 # Proves the two commands of the README where nothing is installed: a bare root made by debootstrap, a path with
-# spaces, each command twice. Needs root. The root is build/fresh; it is made anew each time.
+# spaces, each command twice. Needs root. The bare root lies in the temporary folder and is removed at the end, unless
+# KEEP=1 is set.
 set -eu
 cd "$(dirname "$0")/../.."
 . packaging/packages.sh
@@ -11,19 +12,19 @@ cd "$(dirname "$0")/../.."
 }
 install_packages debootstrap git
 
-root=$(pwd)/build/fresh
+root=$(mktemp -d "${TMPDIR:-/tmp}/cloche-fresh-XXXXXX")
 tree="/root/a folder with spaces/cloche"
-unmount() {
+# /dev and /proc of this machine are bound into it: whatever is removed stays on its own file system.
+clean_up() {
     for at in dev/shm dev proc sys; do
         umount -l "$root/$at" 2>/dev/null || true
     done
+    [ -n "${KEEP-}" ] || rm -rf --one-file-system "$root"
 }
-trap unmount EXIT
-unmount
-rm -rf "$root"
-mkdir -p "$root"
+trap clean_up EXIT
 
-say "debootstrap into build/fresh"
+say "debootstrap into $root"
+mkdir -p build
 debootstrap --variant=minbase bookworm "$root" >build/fresh.log 2>&1 || {
     tail -n 20 build/fresh.log >&2
     exit 1
