@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { tickLabels, valueRange } from '../src/chart/axes';
 import { assignHues, parseColor, resolveColor, seriesColor } from '../src/chart/palette';
 import { reduceValues } from '../src/chart/reduce';
 import { stackSeries } from '../src/chart/stack';
 import { ChartSeries } from '../src/chart/types';
+import { configure } from '../src/dashboard/field';
+import { Frame } from '../src/dashboard/frames';
+import { panelOf } from '../src/dashboard/migrate';
+import { chartData } from '../src/panel/timeseries';
 
 const line = (name: string, values: (number | null)[], more: Partial<ChartSeries> = {}): ChartSeries => ({ name, color: '#fff', values, ...more });
 
@@ -72,4 +78,35 @@ test('colour names of Grafana resolve, nonsense is grey', () => {
   assert.match(resolveColor('semi-dark-orange', 'dark'), /^rgba/);
   assert.equal(resolveColor('#abc', 'dark'), '#abc');
   assert.equal(resolveColor('javascript:1', 'light'), resolveColor('gray', 'light'));
+});
+
+test('text is at least 4.5:1 on every surface of both themes', () => {
+  const css = readFileSync(join(process.cwd(), 'src/style/tokens.css'), 'utf8');
+  for (const block of css.match(/\{[^{}]*--surface-0[^}]*\}/g)!) {
+    const token = (name: string) => new RegExp(`--${name}:\\s*(#[0-9a-f]{6})`).exec(block)![1];
+    for (const surface of ['surface-0', 'surface-1', 'surface-2']) {
+      for (const text of ['text-1', 'text-2', 'text-3', 'ok', 'warn', 'bad', 'info', 'idle', 'accent']) {
+        const ratio = contrast(token(text), token(surface));
+        assert.ok(ratio >= 4.5, `${text} on ${surface}: ${ratio.toFixed(2)}`);
+      }
+    }
+  }
+});
+
+test('a sparse series keeps its gaps, a coarser query is joined', () => {
+  const panel = panelOf({ type: 'timeseries' });
+  const frame = (name: string, times: number[], step: number): Frame => ({
+    refId: name,
+    name,
+    step,
+    length: times.length,
+    fields: [
+      { name: 'Time', type: 'time', values: times, labels: {} },
+      { name: 'Value', type: 'number', values: times.map(() => 1), labels: {}, displayName: name },
+    ],
+  });
+  const frames = configure([frame('dense', [0, 15, 30, 45, 60], 15), frame('sparse', [0, 60], 15), frame('coarse', [0, 60], 60)], panel, (s) => s);
+  const [, sparse, coarse] = chartData(frames, 'dark').series;
+  assert.deepEqual(sparse.values, [1, null, null, null, 1]);
+  assert.deepEqual(coarse.values, [1, undefined, undefined, undefined, 1]);
 });

@@ -16,6 +16,7 @@ export interface PromResult {
   series: PromSeries[];
   text?: string; /* of a string result */
   warnings: string[];
+  infos?: string[]; /* hints at a questionable query, no faults of the answer */
 }
 
 interface Envelope<T> {
@@ -57,7 +58,7 @@ export function decodeResult(data: QueryData, warnings: string[] = []): PromResu
 
 async function ask(path: string, params: Params, signal?: AbortSignal): Promise<PromResult> {
   const answer = await request<Envelope<QueryData>>(path, { params, post: true, signal });
-  return decodeResult(answer.data, [...(answer.warnings ?? []), ...(answer.infos ?? [])]);
+  return { ...decodeResult(answer.data, answer.warnings ?? []), infos: answer.infos ?? [] };
 }
 
 export const queryInstant = (query: string, time: number, signal?: AbortSignal) => ask('/api/v1/query', { query, time: time.toFixed(3) }, signal);

@@ -231,7 +231,7 @@ export function createPlot(host: HTMLElement, firstData: ChartData, firstOptions
     {
       width: options.width,
       height: options.height,
-      padding: [8, 8, 0, 0],
+      padding: [8, 18, 0, 0],
       legend: { show: false },
       scales,
       axes,

@@ -64,7 +64,8 @@ async function runTarget(panel: Panel, target: Target, points: number, context: 
     result.series.length = SERIES_LIMIT;
   }
   const asTable = target.format === 'table';
-  return { frames: asTable ? [tableFrame(result, target, valueName)] : seriesFrames(result, target, format), notes, query };
+  const frames = asTable ? [tableFrame(result, target, valueName)] : seriesFrames(result, target, format).map((f) => ({ ...f, step: instant ? undefined : steps.step }));
+  return { frames, notes, query };
 }
 
 /* The default data source answers PromQL only. */

@@ -20,6 +20,7 @@ export interface Frame {
   name: string;
   fields: Field[];
   length: number;
+  step?: number; /* seconds between the points that were asked for */
 }
 
 export const timeField = (times: number[]): Field => ({ name: 'Time', type: 'time', values: times, labels: {} });

@@ -68,7 +68,7 @@ function Graph({ answer }: { answer: Answer }) {
     const panel = panelOf({ type: 'timeseries', fieldConfig: { defaults: { unit: unitOf(answer.query) } } });
     const limited = { ...result, series: result.series.slice(0, MAX_LINES) };
     const target = { refId: 'A', expr: answer.query, legendFormat: '', format: 'time_series' as const, instant: false, interval: '', intervalFactor: 1, hide: false, datasourceType: 'prometheus' };
-    return chartData(configure(seriesFrames(limited, target, (s) => s), panel, (s) => s), theme);
+    return chartData(configure(seriesFrames(limited, target, (s) => s).map((f) => ({ ...f, step: answer.step })), panel, (s) => s), theme);
   }, [answer, theme]);
   const count = answer.range?.series.length ?? 0;
   if (!count) return <Empty small title="No series in this range" text="Nothing matches between the two ends of the range. The name may be new, or the range too early." />;
@@ -197,6 +197,9 @@ export function ExplorePage() {
           <p class="dim answer-line">
             {answer.range?.series.length ?? 0} series, step {formatDuration(answer.step)}, answered in {formatDuration(answer.tookSeconds)}
             {busy ? ', asking again…' : ''}
+            {[...new Set([...(answer.instant?.infos ?? []), ...(answer.range?.infos ?? [])])].map((i) => (
+              <span key={i}> · {i}</span>
+            ))}
             {[...new Set([...(answer.instant?.warnings ?? []), ...(answer.range?.warnings ?? [])])].map((w) => (
               <span key={w} class="warn-text">
                 {' '}

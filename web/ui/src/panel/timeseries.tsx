@@ -15,12 +15,13 @@ import { PanelProps } from './types';
 interface Line {
   field: Field;
   times: Cell[];
+  step: number; /* NaN: not known */
 }
 
 function linesOf(frames: Frame[]): Line[] {
   return frames.flatMap((frame) => {
     const time = frame.fields.find((f) => f.type === 'time');
-    return time ? frame.fields.filter((f) => f.type === 'number').map((field) => ({ field, times: time.values })) : [];
+    return time ? frame.fields.filter((f) => f.type === 'number').map((field) => ({ field, times: time.values, step: frame.step ?? NaN })) : [];
   });
 }
 
@@ -29,13 +30,12 @@ function onGrid(lines: Line[]): { times: number[]; columns: (number | null | und
   const all = new Set<number>();
   for (const l of lines) for (const t of l.times) all.add(Number(t));
   const times = [...all].sort((a, b) => a - b);
-  let step = Infinity;
+  let step = Math.min(...lines.map((l) => (Number.isNaN(l.step) ? Infinity : l.step)));
   for (let i = 1; i < times.length; i++) step = Math.min(step, times[i] - times[i - 1]);
   const filled = fillGaps(times, step);
   const at = new Map(filled.map((t, i) => [t, i]));
   const columns = lines.map((l) => {
-    const own = ownStep(l.times);
-    const column = new Array<number | null | undefined>(filled.length).fill(own > step * 1.5 ? undefined : null);
+    const column = new Array<number | null | undefined>(filled.length).fill(l.step > step * 1.5 ? undefined : null);
     l.times.forEach((t, i) => {
       const v = l.field.values[i];
       column[at.get(Number(t))!] = typeof v === 'number' ? v : null;
@@ -43,12 +43,6 @@ function onGrid(lines: Line[]): { times: number[]; columns: (number | null | und
     return column;
   });
   return { times: filled, columns };
-}
-
-function ownStep(times: Cell[]): number {
-  let step = Infinity;
-  for (let i = 1; i < times.length; i++) step = Math.min(step, Number(times[i]) - Number(times[i - 1]));
-  return step;
 }
 
 /* Absent steps of the answer become points, so that lines break there. */
