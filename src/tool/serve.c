@@ -340,7 +340,7 @@ static int start(struct daemon *d, struct error *err) LOOP_ONLY
 }
 
 /* After a run: the loop has stopped, nothing of collectors and alerts can call back. */
-static void tear_down(struct daemon *d)
+static void tear_down(struct daemon *d) LOOP_ONLY
 {
     http_server_stop(d->server);
     http_server_free(d->server);
