@@ -71,6 +71,7 @@ test('paths match their patterns and decode', () => {
 test('a rule with a bound at its end shows the bound as a line', () => {
   assert.deepEqual(splitThreshold('sum(a) / sum(b) < 0.9'), { expr: 'sum(a) / sum(b)', value: 0.9 });
   assert.deepEqual(splitThreshold('up == 0'), { expr: 'up', value: 0 });
-  assert.equal(splitThreshold('a > 1 and b > 2'), null);
+  assert.deepEqual(splitThreshold('(a or b) > 1 and b > 2'), { expr: '(a or b)', value: 1 });
+  assert.equal(splitThreshold('a > 1 or b > 2'), null);
   assert.equal(splitThreshold('sum(a > 1)'), null);
 });

@@ -37,13 +37,20 @@ function Labels({ labels }: { labels: Record<string, string> | undefined }) {
 
 const valueText = (v: string | undefined) => (v === undefined ? '' : Number.isFinite(Number(v)) ? formatNumber(Number(v)) : v);
 
-/* "expr < 0.9" → what to draw and where the line lies. A comparison inside stays as it is. */
-export function splitThreshold(query: string): { expr: string; value: number } | null {
-  const m = /^([\s\S]*?)\s*(?:==|!=|>=|<=|>|<)\s*(?:bool\s+)?(-?\d+(?:\.\d+)?(?:e-?\d+)?)\s*$/.exec(query);
-  if (!m || !m[1].trim()) return null;
+/* Depth of brackets at each letter, so that operators inside are left alone. */
+function depthAt(query: string, end: number): number {
   let depth = 0;
-  for (const c of m[1]) depth += '([{'.includes(c) ? 1 : ')]}'.includes(c) ? -1 : 0;
-  return depth === 0 && !/\b(and|or|unless)\b/i.test(m[1]) ? { expr: m[1], value: Number(m[2]) } : null;
+  for (const c of query.slice(0, end)) depth += '([{'.includes(c) ? 1 : ')]}'.includes(c) ? -1 : 0;
+  return depth;
+}
+
+/* "a / b < 0.9 and c >= 20" → what to draw (a / b) and where the line lies (0.9). */
+export function splitThreshold(query: string): { expr: string; value: number } | null {
+  const words = [...query.matchAll(/\b(and|or|unless)\b/gi)].filter((m) => depthAt(query, m.index!) === 0);
+  if (words.length && words[0][1].toLowerCase() !== 'and') return null;
+  const first = words.length ? query.slice(0, words[0].index) : query;
+  const m = /^([\s\S]*?)\s*(?:==|!=|>=|<=|>|<)\s*(?:bool\s+)?(-?\d+(?:\.\d+)?(?:e-?\d+)?)\s*$/.exec(first);
+  return m && m[1].trim() && depthAt(m[1], m[1].length) === 0 ? { expr: m[1], value: Number(m[2]) } : null;
 }
 
 function RuleChart({ rule }: { rule: Rule }) {
