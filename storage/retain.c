@@ -17,13 +17,13 @@ static int64_t cutoff_of(struct metrics *m, int64_t now_ms)
     return retention_ms <= 0 || newest_ms == INT64_MIN ? INT64_MIN : newest_ms - retention_ms;
 }
 
-/* From the oldest on; *oldest_ms is the first window that stays. */
+/* From the oldest on; *oldest_ms is the first window that is left, also when the step ends before all are gone. */
 static int delete_old_blocks(struct metrics *m, MDB_txn *txn, int64_t cutoff_ms, int *deleted, int64_t *oldest_ms)
 {
     MDB_cursor *cursor = NULL;
     int rc = env_code(mdb_cursor_open(txn, m->store->envs[ENV_METRICS].dbi[DBI_BLOCKS], &cursor));
     *oldest_ms = INT64_MAX;
-    while (rc == 0 && *deleted < DELETE_MAX) {
+    while (rc == 0) {
         MDB_val k, v;
         struct block_key key;
         rc = env_code(mdb_cursor_get(cursor, &k, &v, MDB_FIRST));
@@ -31,8 +31,9 @@ static int delete_old_blocks(struct metrics *m, MDB_txn *txn, int64_t cutoff_ms,
             break;
         }
         bool sound = block_key_read(env_str(k), &key);
-        if (sound && (key.tier != TIER_RAW || key.window_ms + WINDOW_MS > cutoff_ms)) {
-            *oldest_ms = key.tier == TIER_RAW ? key.window_ms : INT64_MAX;
+        bool stays = sound && (key.tier != TIER_RAW || key.window_ms + WINDOW_MS > cutoff_ms);
+        if (stays || *deleted >= DELETE_MAX) {
+            *oldest_ms = !sound ? INT64_MIN : key.tier == TIER_RAW ? key.window_ms : INT64_MAX;
             break;
         }
         rc = env_code(mdb_cursor_del(cursor, 0));

@@ -253,6 +253,38 @@ static void old_windows_and_their_series_leave(void **state)
     fixture_release(&f);
 }
 
+/* As many as one step of retention deletes: what comes behind them must not be taken for gone. */
+static void a_full_step_of_retention_spares_what_is_newer(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    f.options.retention_ms = 24 * HOUR;
+    clock_fake(START, 0);
+    fixture_open(&f);
+    for (int i = 0; i < 2000; i++) { /* a block each: no two groups share a cohort */
+        struct maker m;
+        char group[16];
+        snprintf(group, sizeof(group), "g%d", i);
+        maker_init(&m, group, START);
+        maker_add(&m, "old", group, START, 1);
+        assert_int_equal(store_append(f.store, &m.batch, NULL, NULL), 0);
+        maker_release(&m);
+    }
+    assert_int_equal(metrics_flush(f.store->metrics, true), 0);
+    clock_fake(START + 20 * HOUR, 0);
+    put(f.store, "kept", "x", START + 20 * HOUR, 7);
+    assert_int_equal(metrics_flush(f.store->metrics, true), 0);
+    clock_fake(START + 40 * HOUR, 0);
+    put(f.store, "now", "x", START + 40 * HOUR, 1);
+    writer_request_tick(f.store->writer);
+    wait_for_series(f.store, 2);
+    struct sample_columns c = get(f.store, "kept", "x", INT64_MIN, INT64_MAX);
+    assert_int_equal(c.n, 1);
+    sample_columns_release(&c);
+    fixture_release(&f);
+}
+
 static void nothing_is_deleted_while_no_samples_come(void **state)
 {
     (void)state;
@@ -504,6 +536,7 @@ int main(void)
         cmocka_unit_test(late_samples_are_sorted_in),
         cmocka_unit_test(samples_out_of_bounds_are_left_out_and_counted),
         cmocka_unit_test(old_windows_and_their_series_leave),
+        cmocka_unit_test(a_full_step_of_retention_spares_what_is_newer),
         cmocka_unit_test(nothing_is_deleted_while_no_samples_come),
         cmocka_unit_test(the_wal_shrinks_after_a_flush),
         cmocka_unit_test(a_snapshot_does_not_see_later_samples),
