@@ -129,6 +129,10 @@ static bool event_is_older(const struct task *task, const struct task_event *eve
 static bool event_is_late(const struct task *task, const struct task_event *event, bool older)
 {
     enum task_state state = task_event_state(event->type);
+    /* The message of the next try is sent while this one ends: the task waits for its retry, it is not new again. */
+    if (event->type == TASK_EVENT_SENT && task->state != TASK_PENDING) {
+        return true;
+    }
     bool same_worker =
         event->type != TASK_EVENT_SENT && task->clock > 0 && event->clock > 0 && str_eq(task->worker, event->hostname);
     if (state == TASK_RETRY || task->state == TASK_RETRY || (same_worker && older)) {

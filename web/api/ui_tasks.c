@@ -135,7 +135,7 @@ void ui_task_facets(struct http_request *r, void *ctx)
     ui_answer(r, &out);
 }
 
-/* "parent", "root": what is known of a task named by another; null if it is none, or not in the history. */
+/* "parent_task", "root_task": what is known of a task named by another; null if it is none, or not in the history. */
 static void write_relative(struct http_request *r, const struct api_context *api, struct json_writer *w,
                            const char *name, struct str uuid, struct str self)
 {
@@ -202,8 +202,8 @@ void ui_task(struct http_request *r, void *ctx)
         struct json_writer m;
         json_init(&m, &more);
         json_begin_object(&m);
-        write_relative(r, api, &m, "parent", task.parent_id, task.uuid);
-        write_relative(r, api, &m, "root", task.root_id, task.uuid);
+        write_relative(r, api, &m, "parent_task", task.parent_id, task.uuid);
+        write_relative(r, api, &m, "root_task", task.root_id, task.uuid);
         write_children(&m, children, n);
         json_end_object(&m);
         buf_add_char(&out, ',');

@@ -157,6 +157,22 @@ static void the_next_try_may_be_received_before_this_one_ends(void **state)
     assert_int_equal(task.attempts[1].state, TASK_SUCCESS);
 }
 
+static void a_task_that_waits_for_its_retry_shows_it(void **state)
+{
+    (void)state;
+    struct task task = {0};
+    merge(&task, TASK_EVENT_RECEIVED, 1000, 1);
+    merge(&task, TASK_EVENT_STARTED, 1010, 2);
+    merge(&task, TASK_EVENT_RETRIED, 1020, 3);
+    struct task_event e = event(TASK_EVENT_SENT, 1021, 9);
+    e.retries = 1;
+    e.eta = STR("2026-11-22T07:14:31+00:00");
+    task_merge(&task, &e);
+    assert_int_equal(task.state, TASK_RETRY);
+    assert_int_equal(task.retries, 1);
+    assert_str_is(task.eta, "2026-11-22T07:14:31+00:00");
+}
+
 /* A retry without delay, taken by another process: it has ended before the end of the first try is told. */
 static void the_end_of_an_earlier_try_does_not_hide_a_later_one(void **state)
 {
@@ -331,6 +347,7 @@ int main(void)
         cmocka_unit_test(a_late_event_fills_gaps_and_overwrites_nothing),
         cmocka_unit_test(a_retry_makes_a_second_attempt),
         cmocka_unit_test(the_next_try_may_be_received_before_this_one_ends),
+        cmocka_unit_test(a_task_that_waits_for_its_retry_shows_it),
         cmocka_unit_test(the_end_of_an_earlier_try_does_not_hide_a_later_one),
         cmocka_unit_test(a_late_start_is_ordered_by_the_workers_clock),
         cmocka_unit_test(a_late_sent_does_not_undo_a_retry),

@@ -367,9 +367,9 @@ static void tasks_are_listed_and_shown(void **state)
     expect_part(get("/api/ui/tasks/facets"), 200, "\"names\":[\"shop.charge\",\"shop.mail\"]");
     a = get("/api/ui/tasks/11111111-root");
     expect_part(a, 200, "\"traceback\":\"Traceback…\"");
-    expect_part(a, 200, "\"parent\":null,\"root\":null,\"children\":[{\"uuid\":\"22222222-child\"");
+    expect_part(a, 200, "\"parent_task\":null,\"root_task\":null,\"children\":[{\"uuid\":\"22222222-child\"");
     expect_part(get("/api/ui/tasks/22222222-child"), 200,
-                "\"parent\":{\"uuid\":\"11111111-root\",\"name\":\"shop.charge\"");
+                "\"parent_task\":{\"uuid\":\"11111111-root\",\"name\":\"shop.charge\"");
     expect_part(get("/api/ui/tasks/33333333-none"), 404, "{\"error\":\"no task '33333333-none' in the history");
 }
 

@@ -120,8 +120,8 @@ export interface FullTask extends Task {
   kwargs: string | null;
   result: string | null;
   traceback: string | null;
-  parent: TaskRef | null;
-  root: TaskRef | null;
+  parent_task: TaskRef | null;
+  root_task: TaskRef | null;
   children: (TaskRef & { started: number | null; runtime: number | null; worker: string | null })[] | null;
 }
 export interface TaskPage {

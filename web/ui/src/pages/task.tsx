@@ -153,7 +153,7 @@ function Workflow({ task }: { task: FullTask }) {
   const children = task.children ?? [];
   const counts = new Map<string, number>();
   for (const c of children) counts.set(c.state ?? 'unknown', (counts.get(c.state ?? 'unknown') ?? 0) + 1);
-  if (!task.parent && !task.root && !children.length) return null;
+  if (!task.parent_task && !task.root_task && !children.length) return null;
   return (
     <section class="block">
       <header>
@@ -162,8 +162,8 @@ function Workflow({ task }: { task: FullTask }) {
         {children.length > 1 && [...counts].map(([s, n]) => <State key={s} state={s} word={`${n}`} />)}
       </header>
       <ul class="relatives">
-        {task.root && task.root.uuid !== task.parent?.uuid && <Relative label="root" task={task.root} />}
-        {task.parent && <Relative label={task.root?.uuid === task.parent.uuid ? 'parent, root' : 'parent'} task={task.parent} />}
+        {task.root_task && task.root_task.uuid !== task.parent_task?.uuid && <Relative label="root" task={task.root_task} />}
+        {task.parent_task && <Relative label={task.root_task?.uuid === task.parent_task.uuid ? 'parent, root' : 'parent'} task={task.parent_task} />}
         {children.slice(0, 50).map((c) => (
           <Relative key={c.uuid} label="child" task={c} />
         ))}
