@@ -4,11 +4,21 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sys/stat.h>
 
 #define FORMAT_KEY  "format"
 #define MIN_MAP     ((size_t)64 << 20)
 #define DEFAULT_MAP ((size_t)64 << 30)
+
+/* Closing an environment under somebody's transaction would unmap what it reads. */
+struct env_gate {
+    pthread_mutex_t lock;
+    size_t inside;
+    char *path;
+    unsigned flags;
+    size_t map_bytes;
+};
 
 int env_code(int mdb_rc)
 {
@@ -144,6 +154,29 @@ static int open_databases(struct env *env, const char *path, struct error *err)
     return rc ? open_error(err, rc, path) : 0;
 }
 
+/* The file and its databases, into a zeroed env with a gate. */
+static int open_mdb(struct env *env, struct error *err)
+{
+    struct env_gate *gate = env->gate;
+    int rc = try_open(&env->mdb, gate->path, gate->flags, gate->map_bytes);
+    while (rc == ENOMEM && gate->map_bytes / 2 >= MIN_MAP) {
+        gate->map_bytes /= 2; /* ulimit -v, or a kernel without overcommitted address space */
+        rc = try_open(&env->mdb, gate->path, gate->flags, gate->map_bytes);
+    }
+    if (rc) {
+        return open_error(err, rc, gate->path);
+    }
+    (void)mdb_env_set_userctx(env->mdb, gate);
+    int dead = 0;
+    (void)mdb_reader_check(env->mdb, &dead); /* slots of killed processes would pin pages for ever */
+    rc = open_databases(env, gate->path, err);
+    if (rc) {
+        mdb_env_close(env->mdb);
+        env->mdb = NULL;
+    }
+    return rc;
+}
+
 int env_open(struct env *env, const struct env_spec *spec, const char *dir, size_t map_bytes, bool sync_always,
              struct error *err)
 {
@@ -156,19 +189,12 @@ int env_open(struct env *env, const struct env_spec *spec, const char *dir, size
     if (rc) {
         return rc;
     }
-    unsigned flags = MDB_NOTLS | (sync_always ? 0 : MDB_NOMETASYNC) | (spec->read_ahead ? 0 : MDB_NORDAHEAD);
-    size_t size = map_bytes ? map_bytes : DEFAULT_MAP;
-    rc = try_open(&env->mdb, path, flags, size);
-    while (rc == ENOMEM && size / 2 >= MIN_MAP) {
-        size /= 2; /* ulimit -v, or a kernel without overcommitted address space */
-        rc = try_open(&env->mdb, path, flags, size);
-    }
-    if (rc) {
-        return open_error(err, rc, path);
-    }
-    int dead = 0;
-    (void)mdb_reader_check(env->mdb, &dead); /* slots of killed processes would pin pages for ever */
-    rc = open_databases(env, path, err);
+    env->gate = mem_zalloc(sizeof(*env->gate));
+    pthread_mutex_init(&env->gate->lock, NULL);
+    env->gate->path = mem_strdup(path);
+    env->gate->flags = MDB_NOTLS | (sync_always ? 0 : MDB_NOMETASYNC) | (spec->read_ahead ? 0 : MDB_NORDAHEAD);
+    env->gate->map_bytes = map_bytes ? map_bytes : DEFAULT_MAP;
+    rc = open_mdb(env, err);
     if (rc) {
         env_close(env);
     }
@@ -181,19 +207,113 @@ void env_close(struct env *env)
         mdb_env_close(env->mdb);
         env->mdb = NULL;
     }
+    if (env->gate) {
+        pthread_mutex_destroy(&env->gate->lock);
+        mem_free(env->gate->path);
+        mem_free(env->gate);
+        env->gate = NULL;
+    }
+}
+
+/* The environment while one is inside; NULL while it is opened anew. leave() when not NULL. */
+static MDB_env *enter(const struct env *env)
+{
+    pthread_mutex_lock(&env->gate->lock);
+    MDB_env *mdb = env->mdb;
+    env->gate->inside += mdb != NULL;
+    pthread_mutex_unlock(&env->gate->lock);
+    return mdb;
+}
+
+static void leave(struct env_gate *gate)
+{
+    pthread_mutex_lock(&gate->lock);
+    gate->inside--;
+    pthread_mutex_unlock(&gate->lock);
+}
+
+/* The writer thread's: what nobody is inside of is closed and opened. */
+static int reopen(struct env *env)
+{
+    struct env_gate *gate = env->gate;
+    pthread_mutex_lock(&gate->lock);
+    bool busy = gate->inside > 0;
+    MDB_env *old = busy ? NULL : steal(env->mdb);
+    pthread_mutex_unlock(&gate->lock);
+    if (busy) {
+        return -EIO;
+    }
+    if (old) {
+        mdb_env_close(old);
+    }
+    struct env fresh = {.spec = env->spec, .gate = gate};
+    struct error err;
+    int rc = open_mdb(&fresh, &err);
+    if (rc) {
+        return env_code_is_transient(rc) ? rc : -EIO; /* the disk may come back: keep the jobs */
+    }
+    pthread_mutex_lock(&gate->lock);
+    env->mdb = fresh.mdb;
+    env->meta = fresh.meta;
+    memcpy(env->dbi, fresh.dbi, sizeof(env->dbi));
+    pthread_mutex_unlock(&gate->lock);
+    return 0;
 }
 
 uint64_t env_disk_bytes(const struct env *env)
 {
     mdb_filehandle_t fd;
     struct stat st;
-    if (!env->mdb || mdb_env_get_fd(env->mdb, &fd) || fstat(fd, &st)) {
-        return 0;
+    uint64_t bytes = 0;
+    MDB_env *mdb = enter(env);
+    if (mdb && mdb_env_get_fd(mdb, &fd) == 0 && fstat(fd, &st) == 0) {
+        bytes = (uint64_t)st.st_blocks * 512;
     }
-    return (uint64_t)st.st_blocks * 512;
+    if (mdb) {
+        leave(env->gate);
+    }
+    return bytes;
+}
+
+int env_sync(const struct env *env)
+{
+    MDB_env *mdb = enter(env);
+    if (!mdb) {
+        return -EIO;
+    }
+    int rc = env_code(mdb_env_sync(mdb, 1));
+    leave(env->gate);
+    return rc;
 }
 
 int env_read(const struct env *env, MDB_txn **out)
 {
-    return env_code(mdb_txn_begin(env->mdb, NULL, MDB_RDONLY, out));
+    MDB_env *mdb = enter(env);
+    if (!mdb) {
+        return -EIO;
+    }
+    int rc = env_code(mdb_txn_begin(mdb, NULL, MDB_RDONLY, out));
+    if (rc) {
+        leave(env->gate);
+    }
+    return rc;
+}
+
+void env_read_end(MDB_txn *txn)
+{
+    if (txn) {
+        struct env_gate *gate = mdb_env_get_userctx(mdb_txn_env(txn));
+        mdb_txn_abort(txn);
+        leave(gate);
+    }
+}
+
+int env_write(struct env *env, MDB_txn **out)
+{
+    int rc = env->mdb ? mdb_txn_begin(env->mdb, NULL, 0, out) : MDB_PANIC;
+    if (rc == MDB_PANIC) {
+        rc = reopen(env);
+        return rc ? rc : env_code(mdb_txn_begin(env->mdb, NULL, 0, out));
+    }
+    return env_code(rc);
 }

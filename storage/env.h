@@ -7,6 +7,10 @@
  * Flags are NOTLS | NOMETASYNC (sync_always: without NOMETASYNC), never WRITEMAP, never NOSYNC: power loss undoes at
  * most the last commit and never damages the file.
  *
+ * When the write of a meta page fails, LMDB gives up the environment: every later transaction is MDB_PANIC. The next
+ * env_write() then opens it anew, as soon as nobody reads from it (until then reads that begin are -EIO). Nothing
+ * committed is lost; what the failed commit held comes again with its jobs.
+ *
  * Threads: env_open/env_close by the opener; read transactions from any thread; write transactions only on the writer
  * thread (storage/writer.h), which hands them to the parts.
  * Errors:  0, -errno or error.def; LMDB's own codes are translated by env_code().
@@ -33,9 +37,11 @@ struct env_spec {
     size_t dbi_count;
     struct env_dbi dbis[ENV_DBI_MAX];
 };
+struct env_gate; /* who is inside */
 struct env {
     const struct env_spec *spec;
-    MDB_env *mdb;
+    struct env_gate *gate;
+    MDB_env *mdb; /* NULL while it is opened anew */
     MDB_dbi meta;
     MDB_dbi dbi[ENV_DBI_MAX]; /* in the order of spec->dbis */
 };
@@ -54,16 +60,20 @@ int env_code(int mdb_rc) MUST_USE;
 bool env_code_is_transient(int code);
 /* Bytes the file takes on disk. */
 uint64_t env_disk_bytes(const struct env *env);
+/* Syncs file and meta page; any thread. */
+int env_sync(const struct env *env) MUST_USE;
 
-/* A read transaction: end it with mdb_txn_abort(). Codes are ours. */
+/* A read transaction: end it with env_read_end(). Codes are ours. */
 int env_read(const struct env *env, MDB_txn **out) MUST_USE;
-static inline void env_txn_abort_indirect(MDB_txn **txn)
+void env_read_end(MDB_txn *txn); /* NULL is fine */
+/* A write transaction, for the writer thread: end it with mdb_txn_commit() or mdb_txn_abort(). Opens the environment
+ * anew when LMDB has given it up; -EIO: not yet possible, try again. */
+int env_write(struct env *env, MDB_txn **out) MUST_USE;
+static inline void env_read_end_indirect(MDB_txn **txn)
 {
-    if (*txn) {
-        mdb_txn_abort(*txn);
-    }
+    env_read_end(*txn);
 }
-#define auto_txn __attribute__((cleanup(env_txn_abort_indirect))) MDB_txn
+#define auto_txn __attribute__((cleanup(env_read_end_indirect))) MDB_txn
 static inline void env_cursor_close_indirect(MDB_cursor **cursor)
 {
     if (*cursor) {

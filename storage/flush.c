@@ -234,7 +234,7 @@ static uint64_t first_needed_wal(const struct metrics *m)
 /* Before WAL records go, the blocks' commit must survive a loss of power: its meta page is synced. */
 static int mark_committed(struct metrics *m, struct window *window)
 {
-    int rc = env_code(mdb_env_sync(m->store->envs[ENV_METRICS].mdb, 1));
+    int rc = env_sync(&m->store->envs[ENV_METRICS]);
     if (rc) {
         return rc;
     }

@@ -290,9 +290,7 @@ int metrics_load(struct metrics *m, struct error *err)
     rc = rc ? rc : load_block_keys(&l);
     rc = rc ? rc : load_flushed(&l);
     rc = rc ? rc : families_load(m, l.txn);
-    if (l.txn) {
-        mdb_txn_abort(l.txn);
-    }
+    env_read_end(l.txn);
     rc = rc ? rc : replay(&l);
     vec_release(&l.flushed);
     self_set(SELF_SERIES, (int64_t)index_count(m->index));

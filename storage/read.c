@@ -94,9 +94,7 @@ void snapshot_close(struct snapshot *snapshot)
     if (snapshot->blocks) {
         mdb_cursor_close(snapshot->blocks);
     }
-    if (snapshot->txn) {
-        mdb_txn_abort(snapshot->txn);
-    }
+    env_read_end(snapshot->txn);
     delist(snapshot);
     mem_free(snapshot);
 }

@@ -20,7 +20,6 @@ struct task_history {
     struct task_index *index; /* writer thread only, as all below */
     struct buf record;
     struct arena arena;
-    uint64_t retention_segment; /* where the next step of retention goes on */
 };
 
 int task_apply(void *ctx, MDB_txn *txn, struct writer_job **jobs, size_t n);

@@ -216,8 +216,8 @@ static int expire_segment(struct task_history *h, MDB_txn *txn, uint64_t segment
         task_own_texts(&task, &h->arena);
         rc = delete_task(h, txn, cursor, &task);
         e->deleted++;
+        arena_clear(&h->arena); /* a thousand tracebacks at once are a lot */
     }
-    arena_clear(&h->arena);
     return rc;
 }
 

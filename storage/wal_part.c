@@ -44,9 +44,12 @@ int wal_apply(void *ctx, MDB_txn *txn, struct writer_job **jobs, size_t n)
     for (size_t i = 0; i < n; i++) {
         struct wal_job *job = (struct wal_job *)jobs[i];
         MDB_val key = env_val(&job->seq, sizeof(job->seq)), value = env_val(job->bytes, job->len);
-        int rc = job->len ? env_code(mdb_put(txn, dbi, &key, &value, MDB_APPEND)) : 0;
+        int rc = job->len ? mdb_put(txn, dbi, &key, &value, MDB_APPEND) : 0;
+        if (rc == MDB_KEYEXIST) { /* of a commit that failed in its last step and stands all the same */
+            rc = mdb_put(txn, dbi, &key, &value, 0);
+        }
         if (rc) {
-            return rc;
+            return env_code(rc);
         }
     }
     return 0;

@@ -92,11 +92,6 @@ static void lane_aborted(const struct lane *lane)
     }
 }
 
-static int lane_begin(const struct lane *lane, MDB_txn **txn)
-{
-    return env_code(mdb_txn_begin(lane->part.env->mdb, NULL, 0, txn));
-}
-
 static int lane_commit(const struct lane *lane, MDB_txn *txn, struct writer_job **jobs, size_t n)
 {
     int64_t start_us = clock_mono_us();
@@ -116,7 +111,7 @@ static int lane_commit(const struct lane *lane, MDB_txn *txn, struct writer_job 
 static int lane_write(const struct lane *lane, struct writer_job **jobs, size_t n)
 {
     MDB_txn *txn = NULL;
-    int rc = lane_begin(lane, &txn);
+    int rc = env_write(lane->part.env, &txn);
     if (rc) {
         return rc;
     }
@@ -166,8 +161,9 @@ static void mark_failed(struct writer *w, struct lane *lane, int rc)
         lane->backoff_ms = BACKOFF_MAX_MS;
     }
     lane->retry_at_ms = real_ms() + lane->backoff_ms;
-    const char *why =
-        rc == ERR_FULL ? "the disk or the database's map is full, or writing to the disk fails" : error_text(rc);
+    const char *why = rc == ERR_FULL ? "the disk or the database's map is full, or writing to the disk fails"
+                      : rc == -EIO   ? "writing failed half way, and it is opened anew when no query reads from it"
+                                     : error_text(rc);
     error_set(&lane->failure, rc,
               "%s cannot be written: %s; data is kept in memory and tried again: free space on disk",
               lane->part.env->spec->folder, why);
@@ -218,11 +214,15 @@ static bool lane_run(struct writer *w, struct lane *lane)
     return true;
 }
 
+/* The next one is set beforehand: what writer_request_tick() asks for meanwhile must not be forgotten. */
 static void lane_tick(struct writer *w, struct lane *lane)
 {
+    pthread_mutex_lock(&w->lock);
+    lane->next_tick_ms = real_ms() + lane->part.tick_ms;
+    pthread_mutex_unlock(&w->lock);
     MDB_txn *txn = NULL;
     bool again = false;
-    int rc = lane_begin(lane, &txn);
+    int rc = env_write(lane->part.env, &txn);
     if (rc == 0) {
         rc = lane->part.tick(lane->part.ctx, txn, clock_wall_ms());
         again = rc == 1;
@@ -237,7 +237,8 @@ static void lane_tick(struct writer *w, struct lane *lane)
         self_add(SELF_COMMIT_FAILURES, 1);
     }
     pthread_mutex_lock(&w->lock);
-    lane->next_tick_ms = real_ms() + (again && rc >= 0 ? 0 : lane->part.tick_ms);
+    int64_t next_ms = real_ms() + (rc < 0 ? BACKOFF_MAX_MS : again ? 0 : lane->part.tick_ms);
+    lane->next_tick_ms = next_ms < lane->next_tick_ms ? next_ms : lane->next_tick_ms;
     pthread_mutex_unlock(&w->lock);
 }
 

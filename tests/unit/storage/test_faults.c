@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static void a_second_open_is_refused_with_the_pid(void **state)
@@ -235,6 +236,79 @@ static void a_disk_that_fills_up_during_a_flush_is_survived(void **state)
     survive(disk_full_in_flush_child);
 }
 
+/* LMDB's pwrite() is this one: a disk that takes pages and fails at the meta pages, the first two of the file. */
+static bool meta_fails;
+ssize_t pwrite(int fd, const void *p, size_t n, off_t at);
+ssize_t pwrite(int fd, const void *p, size_t n, off_t at)
+{
+    if (at < 8192 && __atomic_load_n(&meta_fails, __ATOMIC_SEQ_CST)) {
+        errno = EIO;
+        return -1;
+    }
+    return syscall(SYS_pwrite64, fd, p, n, at);
+}
+
+static void break_meta(bool broken)
+{
+    __atomic_store_n(&meta_fails, broken, __ATOMIC_SEQ_CST);
+}
+
+static void wait_failure(struct store *store, int code)
+{
+    struct error failure = {0};
+    while (is_writable(store, &failure) || failure.code != code) {
+        usleep(1000);
+    }
+}
+
+/* After that LMDB answers every transaction with MDB_PANIC: the environment is opened anew. */
+static void a_failed_meta_page_heals_without_a_restart(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    clock_fake(START + HOUR, 0);
+    fixture_open(&f);
+    put(f.store, "m", "x", START, 1);
+    assert_int_equal(metrics_flush(f.store->metrics, true), 0);
+    struct snapshot *snapshot = NULL;
+    assert_int_equal(snapshot_open(f.store, &snapshot), 0);
+    struct state_change change = {.ns = "n", .key = STR("k"), .value = STR("v")};
+    done_count = 0;
+    break_meta(true);
+    put(f.store, "m", "x", START + 1000, 2);
+    put(f.store, "new", "x", START + 1000, 3); /* its record goes to the metrics environment, which the snapshot reads */
+    assert_int_equal(state_commit(f.store, &change, 1, count_done, NULL), 0);
+    struct snapshot *second = NULL;
+    while (snapshot_open(f.store, &second) == 0) {
+        snapshot_close(steal(second));
+        usleep(1000);
+    }
+    break_meta(false);
+    wait_failure(f.store, -EIO); /* the snapshot is open: all but the metrics environment have healed */
+    assert_int_equal(snapshot_open(f.store, &second), -EIO);
+    snapshot_close(snapshot);
+    wait_writable(f.store, true);
+    assert_int_equal(store_sync(f.store, 20000), 0);
+    assert_int_equal(done_count, 1);
+    assert_int_equal(done_rc, 0);
+    for (int i = 0; i < 2; i++) {
+        struct sample_columns c = get(f.store, "m", "x", INT64_MIN, INT64_MAX);
+        assert_int_equal(c.n, 2);
+        sample_columns_release(&c);
+        c = get(f.store, "new", "x", INT64_MIN, INT64_MAX);
+        assert_int_equal(c.n, 1);
+        sample_columns_release(&c);
+        auto_arena arena;
+        arena_init(&arena);
+        struct str value;
+        assert_int_equal(state_get(f.store, "n", STR("k"), &arena, &value), 0);
+        assert_true(str_is(value, "v"));
+        fixture_reopen(&f);
+    }
+    fixture_release(&f);
+}
+
 /* The map is the disk's end here: the queue fills up to its bound, then appends are refused whole. */
 static void a_full_map_fills_the_queue_and_then_refuses(void **state)
 {
@@ -393,6 +467,7 @@ int main(void)
         cmocka_unit_test(unusable_directories_are_explained),
         cmocka_unit_test(a_full_disk_is_survived_and_recovered_from),
         cmocka_unit_test(a_disk_that_fills_up_during_a_flush_is_survived),
+        cmocka_unit_test(a_failed_meta_page_heals_without_a_restart),
         cmocka_unit_test(a_full_map_fills_the_queue_and_then_refuses),
         cmocka_unit_test(a_damaged_wal_record_is_skipped_and_counted),
         cmocka_unit_test(a_damaged_column_costs_one_series),
