@@ -71,7 +71,7 @@ static const struct figure {
     {"redis", "clients", "", "sum by (job, instance) (redis_connected_clients)", false},
     {"redis", "commands", "/s", "sum by (job, instance) (rate(redis_commands_processed_total[5m]))", true},
     {"postgres", "connections", "", "sum by (job, instance) (pg_stat_database_numbackends)", false},
-    {"postgres", "size", "bytes", "sum by (job, instance) (pg_database_size_bytes)", false},
+    {"postgres", "size", "bytes", "sum by (job, instance) (pg_database_size_bytes{datname!~\"template.*\"})", false},
     {"postgres", "commits", "/s", "sum by (job, instance) (rate(pg_stat_database_xact_commit[5m]))", true},
     {"host", "CPU", "%", "100 * (1 - avg by (job, instance) (rate(node_cpu_seconds_total{mode=\"idle\"}[5m])))", true},
     {"host", "memory", "%",

@@ -18,6 +18,8 @@ test('durations choose their unit', () => {
   assert.equal(formatDuration(0), '0 s');
   assert.equal(formatDuration(0.0042137), '4.21 ms');
   assert.equal(formatDuration(1.5), '1.5 s');
+  assert.equal(formatDuration(1795425545.089 - 1795425545.088), '1 ms'); // 0.00099992…
+  assert.equal(formatDuration(59.99), '1 min');
   assert.equal(formatDuration(90), '1.5 min');
   assert.equal(formatDuration(86400 * 3), '3 d');
   assert.equal(formatDuration(2e-7), '200 ns');

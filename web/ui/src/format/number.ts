@@ -46,7 +46,8 @@ export function durationParts(seconds: number | null | undefined, decimals: numb
   if (seconds === null || seconds === undefined || Number.isNaN(seconds)) return { number: NO_VALUE, unit: '' };
   if (seconds === 0) return { number: '0', unit: 's' };
   const size = Math.abs(seconds);
-  const [factor, unit] = DURATION_STEPS.find(([f]) => size >= f) ?? DURATION_STEPS[DURATION_STEPS.length - 1];
+  /* A hair below a step is that step: differences of times are floats, and 0.9999999 ms reads as 1 ms. */
+  const [factor, unit] = DURATION_STEPS.find(([f]) => size >= f * 0.9995) ?? DURATION_STEPS[DURATION_STEPS.length - 1];
   return { number: formatNumber(seconds / factor, decimals), unit };
 }
 

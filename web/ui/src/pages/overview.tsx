@@ -27,7 +27,7 @@ const toneColor = (state: string) => `var(--${toneOf(state)})`;
 
 function Verdict({ v }: { v: Overview['verdicts'][number] }) {
   const unit = v.unit === '%' ? '%' : '';
-  const target = v.target === null ? '' : v.id === 'success' ? `> ${formatNumber(v.target)}${unit}` : v.id === 'queues' ? `< ${formatCount(v.target)}` : `of ${formatCount(v.target)}`;
+  const target = v.target === null || v.id === 'stale' ? '' : v.id === 'success' ? `> ${formatNumber(v.target)}${unit}` : v.id === 'queues' ? `< ${formatCount(v.target)}` : `of ${formatCount(v.target)}`;
   return (
     <a class={`verdict ${toneOf(v.state)}`} href={href(linkTo(v.link || '/'))} data-verdict={v.id}>
       <span class="verdict-head">
