@@ -6,7 +6,7 @@ import { BlindList, blindSpots, targetName } from '../components/blind';
 import { Empty, Failed, Skeleton } from '../components/empty';
 import { State } from '../components/state';
 import { Ago } from '../components/time';
-import { formatCount, formatDuration } from '../format/number';
+import { formatAge, formatCount, formatDuration } from '../format/number';
 import { formatValue } from '../format/units';
 
 /* "0001-01-01T00:00:00Z" means never. */
@@ -47,11 +47,11 @@ function Watching() {
   const { config, store } = status;
   const facts: [string, string][] = [
     ['Version', `${status.version} ${status.revision}`],
-    ['Configuration', config?.file ?? 'none: taken from the environment and localhost'],
-    ['Runs for', formatDuration(status.uptime)],
+    ['Configuration', config?.demo ? 'the demo brings its own' : (config?.file ?? 'none: taken from the environment and localhost')],
+    ['Runs for', formatAge(status.uptime)],
     ['Series', formatCount(store.series)],
     ['On disk', formatValue(store.disk_bytes, 'bytes')],
-    ['Oldest sample', store.oldest > 0 ? formatDuration(Math.max(0, status.now - store.oldest)) + ' ago' : 'none yet'],
+    ['Oldest sample', store.oldest > 0 ? formatAge(status.now - store.oldest) + ' ago' : 'none yet'],
   ];
   return (
     <section class="block">
