@@ -10,6 +10,7 @@
 
 #define TICK_MS          1000
 #define RECONNECT_MAX_MS 10000
+#define STALL_MS         3000 /* between two ticks */
 
 struct celery_clock celery_now(void)
 {
@@ -49,7 +50,10 @@ static void on_tick(void *ctx)
     struct celery_clock now = celery_now();
     loop_assert();
     celery_stream_tick(celery, now.mono_ms);
-    if (!celery->stream.subscribed) {
+    /* After a stall (a machine that was suspended) the heartbeats of that time are still to be read. */
+    bool stalled = celery->last_tick_ms && now.mono_ms - celery->last_tick_ms > STALL_MS;
+    celery->last_tick_ms = now.mono_ms;
+    if (!celery->stream.subscribed || stalled) {
         celery_workers_excuse(celery->workers, now.mono_ms);
     }
     celery_workers_tick(celery->workers, now, on_lost, celery);

@@ -4,7 +4,8 @@
  * The list is polled with RPOP on timers while replies are awaited, not with BRPOP, which would need a connection of
  * its own. Its name is stable for this host, broker and target, so that a process that was killed leaves at most one
  * list and one binding behind and the next one clears them. When replies to tickets that are not ours turn up, another
- * cloche shares the name: we take a random one and leave the other its binding.
+ * cloche shares the name: we take a random one and leave the other its binding. Ours are known by their beginning, also
+ * when they are long forgotten: a worker of the solo pool answers everything at once after a task of an hour.
  *
  * Nothing is sent but inspections, `heartbeat` and `enable_events`.
  */
@@ -96,7 +97,10 @@ static void make_names(struct celery *celery)
 
 void celery_control_init(struct celery *celery)
 {
+    char random[UUID_LEN + 1];
     stable_oid(celery, celery->control.oid);
+    uuid_random(random);
+    memcpy(celery->control.ours, random, sizeof(celery->control.ours) - 1);
     celery_envelope_init(&celery->control.envelope);
 }
 
@@ -192,6 +196,7 @@ static void ask(struct celery *celery, enum celery_method method, const struct s
     int64_t now = clock_mono_ms();
     *r = (struct celery_request){.method = method, .expected = SIZE_MAX, .until_ms = now + REPLIES_MS};
     uuid_random(r->ticket);
+    memcpy(r->ticket, c->ours, strlen(c->ours));
     c->asked_ms[method] = now;
     publish(celery,
             &(struct request){.method = celery_method_name(method),
@@ -276,7 +281,9 @@ static void take_message(struct celery *celery, struct str payload)
     enum celery_fault fault = celery_envelope_read(&c->envelope, payload, true);
     struct celery_request *request = fault == CELERY_OK ? request_of(c, c->envelope.ticket) : NULL;
     if (fault == CELERY_OK && !request) {
-        meet_twin(celery);
+        if (strncmp(c->envelope.ticket, c->ours, strlen(c->ours)) != 0) {
+            meet_twin(celery);
+        }
         return;
     }
     if (fault == CELERY_OK) {

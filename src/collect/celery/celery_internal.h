@@ -62,6 +62,7 @@ struct celery_control {
     struct error reason;
     bool bound; /* the reply list is in the bindings */
     char oid[40];
+    char ours[9]; /* the beginning of all our tickets */
     char *reply_list, *bindings, *member, *channel; /* key names, with prefix */
     struct celery_request requests[CELERY_TICKETS_MAX];
     size_t next_request;
@@ -114,6 +115,7 @@ struct celery {
     struct celery_gap gaps[CELERY_GAPS_MAX]; /* oldest first */
     size_t gap_count;
     struct loop_timer *tick;
+    int64_t last_tick_ms; /* monotonic */
 };
 
 struct celery_clock celery_now(void);

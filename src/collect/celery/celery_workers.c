@@ -218,7 +218,7 @@ static int64_t timeout_of(const struct celery_workers *workers, const struct cel
 
 void celery_workers_excuse(struct celery_workers *workers, int64_t until_mono_ms)
 {
-    workers->excused_until_ms = until_mono_ms;
+    workers->excused_until_ms = until_mono_ms > workers->excused_until_ms ? until_mono_ms : workers->excused_until_ms;
 }
 
 void celery_workers_tick(struct celery_workers *workers, struct celery_clock now, celery_worker_fn lost, void *ctx)

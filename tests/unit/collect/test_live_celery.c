@@ -1,4 +1,5 @@
 /* The Celery collector, a real broker and real workers of Debian's python3-celery. */
+#include "src/base/codec.h"
 #include "tests/unit/collect/server.h"
 
 #include <fcntl.h>
@@ -298,6 +299,115 @@ static void nothing_is_left_on_the_broker(void **state)
     fail_msg("keys are left: %s", out);
 }
 
+static int connect_to(const struct kitchen *k)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in addr = {
+        .sin_family = AF_INET, .sin_port = htons((uint16_t)k->port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    assert_int_equal(connect(fd, (struct sockaddr *)&addr, sizeof(addr)), 0);
+    return fd;
+}
+
+/* Reads on until the decoded body of a request says the word; what follows it up to a quote. */
+static void hear(int fd, const char *word, char *out, size_t size)
+{
+    static char text[65536];
+    auto_buf body;
+    buf_init(&body, sizeof(text));
+    for (size_t len = 0; len + 1 < sizeof(text);) {
+        ssize_t n = read(fd, text + len, sizeof(text) - 1 - len);
+        assert_true(n > 0);
+        len += (size_t)n;
+        text[len] = '\0';
+        for (const char *p = text; (p = strstr(p, "\"body\":\"")); p++) {
+            struct str encoded = str_of(p + 8), rest;
+            rest = str_split(&encoded, '"');
+            buf_clear(&body);
+            if (!base64_decode(rest, &body)) {
+                continue;
+            }
+            ptrdiff_t at = str_find(buf_str(&body), str_of(word));
+            if (at >= 0) {
+                struct str tail = str_slice(buf_str(&body), (size_t)at + strlen(word), body.len);
+                struct str value = str_split(&tail, '"');
+                assert_true(value.len < size);
+                memcpy(out, value.p, value.len);
+                out[value.len] = '\0';
+                return;
+            }
+        }
+    }
+    fail_msg("no request says %s", word);
+}
+
+/* A worker of the solo pool answers hours later: that must not look like another cloche, each of which costs a key. */
+static void a_late_reply_is_told_from_a_twins(void **state)
+{
+    NEEDS_CELERY();
+    struct kitchen *k = *state;
+    char ticket[100], oid[100], out[200], command[1000];
+    start_redis(k);
+    int fd = connect_to(k);
+    const char *listen = "SUBSCRIBE app:/3.celery.pidbox\r\n"; /* and be counted as a worker */
+    assert_true(write(fd, listen, strlen(listen)) > 0);
+    watch(k);
+    hear(fd, "\"ticket\":\"", ticket, sizeof(ticket));
+    hear(fd, "\"routing_key\":\"", oid, sizeof(oid));
+    memset(ticket + 10, '0', 3); /* one of ours, but long forgotten */
+#define REPLY "'{\"headers\":{\"ticket\":\"%s\"},\"body\":\"{}\"}'"
+    snprintf(command, sizeof(command), "SELECT 3\r\nLPUSH app:%s.reply.celery.pidbox " REPLY " " REPLY "\r\n", oid,
+             ticket, "a-twin");
+    redis_says(k, command, out, sizeof(out));
+    assert_string_equal(out, "+OK\r\n:2\r\n");
+    snprintf(command, sizeof(command), "SELECT 3\r\nLLEN app:%s.reply.celery.pidbox\r\n", oid);
+    for (int64_t end = clock_mono_ms() + LIVE_PATIENCE_MS; strcmp(out, "+OK\r\n:0\r\n") != 0; live_nap()) {
+        redis_says(k, command, out, sizeof(out));
+        assert_true(clock_mono_ms() < end);
+    }
+    for (int64_t end = clock_mono_ms() + LIVE_PATIENCE_MS; strcmp(out, "+OK\r\n:2\r\n") != 0; live_nap()) {
+        redis_says(k, "SELECT 3\r\nSCARD app:_kombu.binding.reply.celery.pidbox\r\n", out, sizeof(out));
+        if (clock_mono_ms() > end) {
+            fail_msg("bindings: %s", out);
+        }
+    }
+    close(fd);
+}
+
+static void sleep_long(void *ctx)
+{
+    (void)ctx;
+    usleep(7500000); /* longer than worker_timeout_ms */
+}
+
+static void a_stall_of_ours_loses_no_worker(void **state)
+{
+    NEEDS_CELERY();
+    struct kitchen *k = *state;
+    char out[200];
+    start_redis(k);
+    watch(k);
+    wait_doc(k, "celery", "\"listening\":true");
+    redis_says(k,
+               "SELECT 3\r\nPUBLISH app:/3.celeryev/worker.online "
+               "'{\"body\":\"{\\\"type\\\":\\\"worker-online\\\",\\\"hostname\\\":\\\"w@h\\\"}\"}'\r\n",
+               out, sizeof(out));
+    wait_doc(k, "workers", "\"online\":true");
+    loop_post(k->live.loop, sleep_long, NULL);
+    redis_says(k,
+               "SELECT 3\r\nPUBLISH app:/3.celeryev/worker.heartbeat "
+               "'{\"body\":\"{\\\"type\\\":\\\"worker-heartbeat\\\",\\\"hostname\\\":\\\"w@h\\\","
+               "\\\"active\\\":1,\\\"processed\\\":77}\"}'\r\n",
+               out, sizeof(out));
+    bool lost = false;
+    for (bool heard = false; !heard; live_nap()) {
+        const struct board_doc *doc = board_read(k->live.board, "workers");
+        lost |= str_find(doc->json, STR("\"lost\":true")) >= 0;
+        heard = str_find(doc->json, STR("\"processed\":77")) >= 0;
+        board_unref(doc);
+    }
+    assert_false(lost);
+}
+
 static void a_full_history_is_shown_as_a_gap(void **state)
 {
     NEEDS_CELERY();
@@ -328,6 +438,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(real_workers_are_watched, setup, teardown),
         cmocka_unit_test_setup_teardown(a_broker_that_goes_leaves_a_gap, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_late_reply_is_told_from_a_twins, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_stall_of_ours_loses_no_worker, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_messages_are_counted_and_harmless, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_left_on_the_broker, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_history_is_shown_as_a_gap, setup, teardown),

@@ -277,7 +277,8 @@ static void a_failed_meta_page_heals_without_a_restart(void **state)
     done_count = 0;
     break_meta(true);
     put(f.store, "m", "x", START + 1000, 2);
-    put(f.store, "new", "x", START + 1000, 3); /* its record goes to the metrics environment, which the snapshot reads */
+    put(f.store, "new", "x", START + 1000,
+        3); /* its record goes to the metrics environment, which the snapshot reads */
     assert_int_equal(state_commit(f.store, &change, 1, count_done, NULL), 0);
     struct snapshot *second = NULL;
     while (snapshot_open(f.store, &second) == 0) {
