@@ -29,6 +29,7 @@ enum {
 struct daemon {
     struct config_overrides overrides;
     struct config *config;
+    char *dashboards_dir; /* of the configuration at the start: web threads read it while a reload frees that */
     struct demo *demo;
     struct store *store;
     struct sink sink;
@@ -165,8 +166,9 @@ static int reload_on_loop(struct daemon *d, struct error *err) LOOP_ONLY
         log_warn("config: not reloaded, the old one stays", KV_STR("error", err->text));
         return rc;
     }
-    if (!str_eq(fresh->listen, d->config->listen) || !str_eq(fresh->data_dir, d->config->data_dir)) {
-        log_warn("config: listen and data take effect at the next start", KV_S("listen", fresh->listen));
+    if (!str_eq(fresh->listen, d->config->listen) || !str_eq(fresh->data_dir, d->config->data_dir) ||
+        !str_eq(fresh->dashboards_dir, str_of(d->dashboards_dir))) {
+        log_warn("config: listen, data and dashboards take effect at the next start", KV_S("listen", fresh->listen));
     }
     if (!d->overrides.store_only) {
         scheduler_apply(d->scheduler, fresh);
@@ -272,6 +274,7 @@ static int open_store(struct daemon *d, struct error *err)
 
 static int start_web(struct daemon *d, struct error *err)
 {
+    d->dashboards_dir = mem_str_dup(d->config->dashboards_dir);
     d->api = (struct api_context){
         .store = d->store,
         .board = d->board,
@@ -283,7 +286,7 @@ static int start_web(struct daemon *d, struct error *err)
         .query_timeout_ms = d->config->query_timeout_ms,
         .query_max_samples = (uint64_t)d->config->query_max_samples,
         .scrape_interval_ms = d->config->target_count ? d->config->targets[0].interval_ms : 15000,
-        .dashboards_dir = d->config->dashboards_dir,
+        .dashboards_dir = str_of(d->dashboards_dir),
         .store_only = d->overrides.store_only,
         .reload = reload_from_web,
         .reload_ctx = d,
@@ -352,6 +355,7 @@ static void tear_down(struct daemon *d) LOOP_ONLY
     feed_free(d->feed);
     board_free(d->board);
     config_free(d->config);
+    mem_free(d->dashboards_dir);
     demo_stop(d->demo);
 }
 

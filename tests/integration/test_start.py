@@ -57,6 +57,18 @@ def test_a_typo_in_the_configuration_has_its_place(cloche):
     assert "cloche.yaml:1:1" in text and 'did you mean "scrape_interval"' in text
 
 
+def test_own_dashboards_are_still_there_after_reloads(cloche, tmp_path):
+    folder = tmp_path / "boards"
+    folder.mkdir()
+    (folder / "mine.json").write_text('{"uid": "mine", "title": "Mine", "panels": []}', encoding="ascii")
+    one = cloche(config=f"dashboards: '{folder}'\n")
+    for _ in range(5):
+        assert '"mine"' in one.get("/api/ui/dashboards")
+        status, body = one.request("/-/reload", method="POST", data=b"")
+        assert status == 200, body
+    assert '"mine"' in one.get("/api/ui/dashboards")
+
+
 def test_a_typo_in_a_rule_file_has_its_place(cloche):
     one = cloche(start=False)
     rules = os.path.join(one.folder, "rules.yml")

@@ -62,7 +62,7 @@ struct celery_control {
     struct error reason;
     bool bound; /* the reply list is in the bindings */
     char oid[40];
-    char ours[9]; /* the beginning of all our tickets */
+    char ours[9];                                   /* the beginning of all our tickets */
     char *reply_list, *bindings, *member, *channel; /* key names, with prefix */
     struct celery_request requests[CELERY_TICKETS_MAX];
     size_t next_request;
