@@ -28,6 +28,7 @@ static const char *const state_names[TASK_STATE_COUNT] = {
 
 /* One rejection and one failure of the same try are reported together; their times differ by less than this. */
 #define SAME_END_MS 1000
+#define RESTART_MS  1000
 
 const char *task_state_name(enum task_state state)
 {
@@ -114,12 +115,19 @@ static int64_t state_time(const struct task *task)
     return 0;
 }
 
-/* Did it happen before the event that set the state? Events of one worker are ordered by its Lamport clock. */
+/* Clients and pool processes, who send task-sent and custom events, have clocks of their own. */
+static bool have_one_clock(const struct task *task, const struct task_event *event)
+{
+    return event->type != TASK_EVENT_SENT && event->type != TASK_EVENT_CUSTOM && task->state != TASK_CUSTOM &&
+           task->clock > 0 && event->clock > 0 && str_eq(task->worker, event->hostname);
+}
+
+/* Did it happen before the event that set the state? Events of one worker are ordered by its Lamport clock, which
+ * begins anew when the worker does: what is later by more than a restart takes at least is not older. */
 static bool event_is_older(const struct task *task, const struct task_event *event)
 {
-    if (event->type != TASK_EVENT_SENT && task->clock > 0 && event->clock > 0 &&
-        str_eq(task->worker, event->hostname)) {
-        return event->clock < task->clock;
+    if (have_one_clock(task, event)) {
+        return event->clock < task->clock && event->t_ms < state_time(task) + RESTART_MS;
     }
     return event->t_ms < state_time(task);
 }
@@ -133,9 +141,7 @@ static bool event_is_late(const struct task *task, const struct task_event *even
     if (event->type == TASK_EVENT_SENT && task->state != TASK_PENDING) {
         return true;
     }
-    bool same_worker =
-        event->type != TASK_EVENT_SENT && task->clock > 0 && event->clock > 0 && str_eq(task->worker, event->hostname);
-    if (state == TASK_RETRY || task->state == TASK_RETRY || (same_worker && older)) {
+    if (state == TASK_RETRY || task->state == TASK_RETRY || (older && have_one_clock(task, event))) {
         return older;
     }
     return state_rank[state] > state_rank[task->state];

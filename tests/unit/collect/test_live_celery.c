@@ -376,7 +376,7 @@ static void a_late_reply_is_told_from_a_twins(void **state)
 static void sleep_long(void *ctx)
 {
     (void)ctx;
-    usleep(7500000); /* longer than worker_timeout_ms */
+    usleep(16500000); /* longer than worker_timeout_ms after the ten seconds a new connection excuses */
 }
 
 static void a_stall_of_ours_loses_no_worker(void **state)

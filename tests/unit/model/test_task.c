@@ -207,6 +207,38 @@ static void a_late_start_is_ordered_by_the_workers_clock(void **state)
     assert_int_equal(task.attempts[1].started_ms, 0);
 }
 
+/* A worker alone begins its Lamport clock at 1 after a restart; a deploy while a retry waits is nothing unusual. */
+static void a_restarted_worker_goes_on_with_its_tasks(void **state)
+{
+    (void)state;
+    struct task task = {0};
+    merge(&task, TASK_EVENT_RECEIVED, 1000, 50000);
+    merge(&task, TASK_EVENT_STARTED, 1010, 50001);
+    merge(&task, TASK_EVENT_RETRIED, 1100, 50002);
+    merge(&task, TASK_EVENT_RECEIVED, 61000, 7);
+    assert_int_equal(task.state, TASK_RECEIVED);
+    merge(&task, TASK_EVENT_STARTED, 61010, 8);
+    assert_int_equal(task.state, TASK_STARTED);
+    merge(&task, TASK_EVENT_RECEIVED, 90000, 3); /* killed and delivered again */
+    merge(&task, TASK_EVENT_STARTED, 90010, 4);
+    merge(&task, TASK_EVENT_SUCCEEDED, 90020, 5);
+    assert_int_equal(task.state, TASK_SUCCESS);
+}
+
+/* They come from the pool process, whose clock runs by itself. */
+static void custom_events_are_not_ordered_by_the_workers_clock(void **state)
+{
+    (void)state;
+    struct task task = {0};
+    merge(&task, TASK_EVENT_RECEIVED, 1000, 500);
+    merge(&task, TASK_EVENT_STARTED, 1010, 501);
+    merge(&task, TASK_EVENT_CUSTOM, 1020, 12);
+    assert_int_equal(task.state, TASK_CUSTOM);
+    merge(&task, TASK_EVENT_CUSTOM, 1030, 9000);
+    merge(&task, TASK_EVENT_SUCCEEDED, 1040, 502);
+    assert_int_equal(task.state, TASK_SUCCESS);
+}
+
 static void a_late_sent_does_not_undo_a_retry(void **state)
 {
     (void)state;
@@ -350,6 +382,8 @@ int main(void)
         cmocka_unit_test(a_task_that_waits_for_its_retry_shows_it),
         cmocka_unit_test(the_end_of_an_earlier_try_does_not_hide_a_later_one),
         cmocka_unit_test(a_late_start_is_ordered_by_the_workers_clock),
+        cmocka_unit_test(a_restarted_worker_goes_on_with_its_tasks),
+        cmocka_unit_test(custom_events_are_not_ordered_by_the_workers_clock),
         cmocka_unit_test(a_late_sent_does_not_undo_a_retry),
         cmocka_unit_test(runtime_of_a_failure_is_that_of_its_try),
         cmocka_unit_test(a_rejection_and_its_failure_are_one_attempt),
