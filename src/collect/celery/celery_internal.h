@@ -36,7 +36,8 @@ struct celery_stream {
     struct redis_conn *conn;
     struct reconnect reconnect;
     bool subscribed, ping_waiting;
-    int64_t last_ping_ms; /* monotonic */
+    int64_t last_ping_ms; /* monotonic; of the subscription while it is refused */
+    bool refused;         /* by the server's ACL: asked again now and then */
     int64_t down_ms;      /* wall time since when nothing is heard; 0: listening */
     struct error reason;
     struct celery_envelope envelope;

@@ -310,9 +310,11 @@ static void on_subscribed(void *ctx, const struct redisReply *reply, const struc
     }
     if (reply->type == REDIS_REPLY_ERROR) {
         error_set(&s->reason, ERR_AUTH, "cannot subscribe to Celery's events: %s", reply->str);
+        s->refused = true;
         return;
     }
     s->subscribed = true;
+    s->refused = false;
     s->reason = (struct error){0};
     reconnect_worked(&s->reconnect);
     if (s->down_ms) {
@@ -337,12 +339,10 @@ static void add_escaped(struct buf *out, struct str text)
     }
 }
 
-static void on_ready(void *ctx)
+static void subscribe(struct celery *celery) LOOP_ONLY;
+static void subscribe(struct celery *celery)
 {
-    struct celery *celery = ctx;
     struct celery_stream *s = &celery->stream;
-    loop_assert();
-    celery->db = redis_db(s->conn);
     auto_buf channel, pattern;
     buf_init(&channel, 4096);
     buf_init(&pattern, 8192);
@@ -355,6 +355,14 @@ static void on_ready(void *ctx)
     redis_subscribe(s->conn, (const struct str[]){STR("SUBSCRIBE"), buf_str(&channel)}, 2, NULL, NULL);
 }
 
+static void on_ready(void *ctx)
+{
+    struct celery *celery = ctx;
+    loop_assert();
+    celery->db = redis_db(celery->stream.conn);
+    subscribe(celery);
+}
+
 static void on_down(void *ctx, const struct error *reason)
 {
     struct celery *celery = ctx;
@@ -364,7 +372,7 @@ static void on_down(void *ctx, const struct error *reason)
         log_warn("celery: connection to the events lost", KV_S("target", celery->name), KV_STR("reason", reason->text));
         s->down_ms = clock_wall_ms();
     }
-    s->subscribed = s->ping_waiting = false;
+    s->subscribed = s->ping_waiting = s->refused = false;
     s->reason = *reason;
     flush(celery);
     reconnect_later(&s->reconnect);
@@ -415,6 +423,10 @@ void celery_stream_tick(struct celery *celery, int64_t now_ms)
     struct celery_stream *s = &celery->stream;
     s->per_second = (double)(s->total - s->total_before);
     s->total_before = s->total;
+    if (s->refused && now_ms - s->last_ping_ms >= PING_MS) {
+        s->last_ping_ms = now_ms;
+        subscribe(celery);
+    }
     /* A connection that died silently must not look like a quiet broker. */
     if (s->subscribed && !s->ping_waiting && now_ms - s->last_ping_ms >= PING_MS) {
         s->last_ping_ms = now_ms;

@@ -279,6 +279,20 @@ static void hostile_messages_are_counted_and_harmless(void **state)
     wait_doc(k, "celery", "\"undecodable\":2");
 }
 
+static void a_refused_subscription_is_asked_for_again(void **state)
+{
+    NEEDS_CELERY();
+    struct kitchen *k = *state;
+    char out[200];
+    start_redis(k);
+    redis_says(k, "SELECT 3\r\nACL SETUSER default resetchannels\r\n", out, sizeof(out));
+    assert_string_equal(out, "+OK\r\n+OK\r\n");
+    watch(k);
+    live_wait_board(&k->live, "cannot subscribe to Celery's events: NOPERM");
+    redis_says(k, "SELECT 3\r\nACL SETUSER default allchannels\r\n", out, sizeof(out));
+    wait_doc(k, "celery", "\"listening\":true");
+}
+
 static void nothing_is_left_on_the_broker(void **state)
 {
     NEEDS_CELERY();
@@ -441,6 +455,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_late_reply_is_told_from_a_twins, setup, teardown),
         cmocka_unit_test_setup_teardown(a_stall_of_ours_loses_no_worker, setup, teardown),
         cmocka_unit_test_setup_teardown(hostile_messages_are_counted_and_harmless, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_refused_subscription_is_asked_for_again, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_left_on_the_broker, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_history_is_shown_as_a_gap, setup, teardown),
     };
