@@ -43,6 +43,20 @@ struct workers {
     struct str offline; /* names, at most three */
 };
 
+/* Whether the configuration lists workers; without a list every worker the collector remembers is expected. */
+static bool has_listed_workers(const json_t *workers)
+{
+    size_t i;
+    json_t *worker;
+    json_array_foreach(workers, i, worker)
+    {
+        if (json_is_true(json_object_get(worker, "expected"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct workers count_workers(const struct overview *o)
 {
     struct workers out = {.online = 0};
@@ -51,14 +65,15 @@ static struct workers count_workers(const struct overview *o)
         out.online = overview_value(o, "sum(celery_worker_up)");
         return out;
     }
+    bool listed = has_listed_workers(o->workers);
     auto_buf names;
     buf_init(&names, 2048);
     size_t i, offline = 0;
     json_t *worker;
     json_array_foreach(o->workers, i, worker)
     {
-        if (json_is_false(json_object_get(worker, "expected"))) {
-            continue; /* gone long ago, or not on the list of the configuration */
+        if (listed && json_is_false(json_object_get(worker, "expected"))) {
+            continue; /* one more than the list asks for */
         }
         out.known++;
         if (json_is_true(json_object_get(worker, "online"))) {

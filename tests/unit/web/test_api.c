@@ -310,11 +310,18 @@ static void published_documents_are_passed_on(void **state)
         "\"type\":\"alerting\",\"alerts\":[]}]}]}}");
     expect(get("/api/v1/rules?rule_name[]=none"), 200, "{\"status\":\"success\",\"data\":{\"groups\":[]}}");
     board_publish(board, "workers",
-                  STR("[{\"worker\":\"w1@h\",\"online\":true},{\"worker\":\"w2@h\",\"online\":false},"
-                      "{\"worker\":\"old@h\",\"online\":false,\"expected\":false}]"));
+                  STR("[{\"worker\":\"w1@h\",\"online\":true,\"expected\":true},"
+                      "{\"worker\":\"w2@h\",\"online\":false,\"expected\":true},"
+                      "{\"worker\":\"more@h\",\"online\":false,\"expected\":false}]"));
     expect_part(get("/api/ui/workers"), 200, "{\"version\":1,\"published\":");
     expect_part(get("/api/ui/overview"), 200, "1 of 2 expected workers are online.");
     expect_part(get("/api/ui/overview"), 200, "Offline: w2@h.");
+    /* without a list in the configuration no worker is marked, and all of them count */
+    board_publish(board, "workers",
+                  STR("[{\"worker\":\"w1@h\",\"online\":true,\"expected\":false},"
+                      "{\"worker\":\"w2@h\",\"online\":false,\"expected\":false},"
+                      "{\"worker\":\"w3@h\",\"online\":true,\"expected\":false}]"));
+    expect_part(get("/api/ui/overview"), 200, "2 of 3 expected workers are online.");
 }
 
 static void status_and_health_tell_the_truth(void **state)
