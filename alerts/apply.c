@@ -3,6 +3,7 @@
 #include "src/base/clock.h"
 #include "src/base/counter.h"
 #include "src/base/json_writer.h"
+#include "src/base/log.h"
 
 struct applying {
     struct alerts *alerts;
@@ -12,8 +13,20 @@ struct applying {
     int64_t t_ms;
 };
 
+/* What someone is told of is in the log, too. */
+static void log_event(const struct applying *a, const struct alert_instance *instance, const char *state)
+{
+    auto_buf labels;
+    buf_init(&labels, 1 << 16);
+    labels_print(instance->labels, &labels);
+    log_info("alert", KV_STR("state", state), KV_S("alertname", a->rule->rule->name), KV_S("labels", buf_str(&labels)));
+}
+
 static void publish_event(const struct applying *a, const struct alert_instance *instance, const char *state)
 {
+    if (strcmp(state, "pending") != 0) {
+        log_event(a, instance, state);
+    }
     auto_buf out;
     struct json_writer w;
     buf_init(&out, 1 << 20);
