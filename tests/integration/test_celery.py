@@ -23,14 +23,19 @@ def worker_online(one, count=1):
     return wait_for(f"{count} workers", lambda: one.value("celery_workers") == count)
 
 
+def worker_talks(one):
+    """Online, and its task events are on: what ran before that nobody has told of."""
+    worker_online(one)
+    wait_for("task events to be on", lambda: all(w["task_events"] for w in one.json("/api/ui/workers")["data"]))
+
+
 def test_tasks_from_sent_to_traceback(cloche, redis_server, celery_app):
     server = redis_server()
     app = celery_app(server.url)
     one = cloche(config=config_of(server.url))
     wait_for("subscription", lambda: one.target("celery")["health"] == "up")
     app.worker("w1")  # without -E: cloche has to ask for events
-    worker_online(one)
-    wait_for("task events to be on", lambda: any(w["task_events"] for w in one.json("/api/ui/workers")["data"]))
+    worker_talks(one)
     uuid = app.send("print(app.fail.delay('boom <b>').id); app.add.delay(2, 3); app.flaky.delay()").strip()
     task = wait_for("the failed task", lambda: (lambda t: t if t["state"] == "FAILURE" else None)(one.json(f"/api/ui/tasks/{uuid}")))
     assert task["name"] == "app.fail"
@@ -112,13 +117,13 @@ def test_a_broker_restart_marks_a_gap_and_goes_on(cloche, redis_server, celery_a
     app = celery_app(server.url)
     one = cloche(config=config_of(server.url))
     app.worker("w1")
-    worker_online(one)
+    worker_talks(one)
     server.stop()
     wait_for("down", lambda: one.target("celery")["health"] == "down")
     server.start()
     wait_for("up", lambda: one.target("celery")["health"] == "up")
     wait_for("the gap", lambda: one.json("/api/ui/celery")["data"]["gaps"])
-    worker_online(one)
+    worker_talks(one)
     uuid = app.send("print(app.add.delay(1, 1).id)").strip()
     wait_for("a task after it", lambda: one.json(f"/api/ui/tasks/{uuid}")["state"] == "SUCCESS")
 
@@ -139,7 +144,7 @@ def test_history_survives_kill_9(cloche, redis_server, celery_app):
     app = celery_app(server.url)
     one = cloche(config=config_of(server.url))
     app.worker("w1")
-    worker_online(one)
+    worker_talks(one)
     uuid = app.send("print(app.fail.delay('kept').id)").strip()
     wait_for("failure", lambda: one.json(f"/api/ui/tasks/{uuid}")["state"] == "FAILURE")
     one.kill()
@@ -153,7 +158,7 @@ def test_live_events_arrive(cloche, redis_server, celery_app):
     app = celery_app(server.url)
     one = cloche(config=config_of(server.url))
     app.worker("w1")
-    worker_online(one)
+    worker_talks(one)
     with urllib.request.urlopen(one.url + "/api/ui/events?types=task", timeout=60) as stream:
         app.send("app.add.delay(1, 1)")
         for line in stream:
