@@ -5,8 +5,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-/* cmocka last: it needs the headers above */
+
+/* clang-format off: cmocka comes last, because it needs the headers above */
 #include <cmocka.h>
+/* clang-format on */
 
 #include "src/base/str.h"
 
