@@ -26,7 +26,7 @@ def worker_online(one, count=1):
 def worker_talks(one):
     """Online, and its task events are on: what ran before that nobody has told of."""
     worker_online(one)
-    wait_for("task events to be on", lambda: all(w["task_events"] for w in one.json("/api/ui/workers")["data"]))
+    wait_for("task events to be on", lambda: any(w["online"] and w["task_events"] for w in one.json("/api/ui/workers")["data"]))
 
 
 def test_tasks_from_sent_to_traceback(cloche, redis_server, celery_app):
