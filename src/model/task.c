@@ -249,9 +249,12 @@ static struct task_attempt *try_insert(struct task *task, int64_t t_ms)
  */
 static struct task_attempt *find_try(struct task *task, const struct task_event *event)
 {
+    /* Of two tries that wait, the older starts first; of two that run, the older ends with a retry, and anything else
+     * ends the newest. */
+    bool oldest_first = event->type == TASK_EVENT_STARTED || event->type == TASK_EVENT_RETRIED;
     struct task_attempt *found = NULL;
-    for (uint32_t i = task->attempt_count; i > 0; i--) {
-        struct task_attempt *a = &task->attempts[i - 1];
+    for (uint32_t i = 0; i < task->attempt_count; i++) {
+        struct task_attempt *a = &task->attempts[oldest_first ? i : task->attempt_count - 1 - i];
         if (!try_fits(a, event)) {
             continue;
         }

@@ -193,6 +193,24 @@ static void the_end_of_an_earlier_try_does_not_hide_a_later_one(void **state)
     assert_int_equal(task.attempts[1].state, TASK_SUCCESS);
 }
 
+static void a_retry_ends_the_older_of_two_running_tries(void **state)
+{
+    (void)state;
+    struct task task = {0};
+    merge(&task, TASK_EVENT_RECEIVED, 1000, 1);
+    merge(&task, TASK_EVENT_STARTED, 1000, 2);
+    struct task_event e = event(TASK_EVENT_RECEIVED, 1001, 3);
+    e.retries = 1;
+    task_merge(&task, &e);
+    merge(&task, TASK_EVENT_STARTED, 1002, 4);
+    merge(&task, TASK_EVENT_RETRIED, 1003, 5);
+    assert_int_equal(task.state, TASK_STARTED);
+    merge(&task, TASK_EVENT_SUCCEEDED, 1004, 6);
+    assert_int_equal(task.state, TASK_SUCCESS);
+    assert_int_equal(task.attempts[0].state, TASK_RETRY);
+    assert_int_equal(task.attempts[1].state, TASK_SUCCESS);
+}
+
 /* Celery takes a late "started" of the first try for newer than the "received" of the second. */
 static void a_late_start_is_ordered_by_the_workers_clock(void **state)
 {
@@ -381,6 +399,7 @@ int main(void)
         cmocka_unit_test(the_next_try_may_be_received_before_this_one_ends),
         cmocka_unit_test(a_task_that_waits_for_its_retry_shows_it),
         cmocka_unit_test(the_end_of_an_earlier_try_does_not_hide_a_later_one),
+        cmocka_unit_test(a_retry_ends_the_older_of_two_running_tries),
         cmocka_unit_test(a_late_start_is_ordered_by_the_workers_clock),
         cmocka_unit_test(a_restarted_worker_goes_on_with_its_tasks),
         cmocka_unit_test(custom_events_are_not_ordered_by_the_workers_clock),
