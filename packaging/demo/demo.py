@@ -37,7 +37,15 @@ def start(name, argv, user=None, **env):
     return child
 
 
-def stop_all(*_):
+ASKED_TO_END = []
+
+
+def stop(*_):
+    ASKED_TO_END.append(True)
+    sys.exit(0)  # through finally: what is being run just now is killed on the way
+
+
+def stop_all():
     for name, child in reversed(CHILDREN):
         if child.poll() is None:
             child.send_signal(signal.SIGQUIT if name == "postgresql" else signal.SIGKILL)
@@ -46,9 +54,16 @@ def stop_all(*_):
             child.wait(timeout=0.8)
         except subprocess.TimeoutExpired:
             child.kill()
-    if os.getppid() != CLOCHE:
-        shutil.rmtree(os.getcwd(), ignore_errors=True)
-    sys.exit(0)
+    if not ASKED_TO_END:
+        return  # cloche goes on, its data lies here, and it wants to read the log
+    # Also after a kill -9 of cloche, when nobody else would. The folder is the one demo_start() made for us; a process
+    # of initdb may still write for a moment.
+    folder = os.getcwd()
+    for _ in range(20):
+        if not os.path.basename(folder).startswith("cloche-demo-") or not os.path.exists(folder):
+            break
+        shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.02)
 
 
 def need(program, package):
@@ -94,8 +109,8 @@ def main():
     for name in ("redis", "postgres", "sink"):
         parser.add_argument(f"--{name}-port", type=int, required=True)
     ports = parser.parse_args()
-    signal.signal(signal.SIGTERM, stop_all)
-    signal.signal(signal.SIGINT, stop_all)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     redis = need("redis-server", "redis-server")
     try:
         import celery, psycopg2, redis as _client  # noqa: F401
@@ -119,10 +134,12 @@ def main():
     while True:
         for name, child in CHILDREN:
             if child.poll() is not None:
-                print(f"{name} has ended with status {child.returncode}", flush=True)
-                stop_all()
+                sys.exit(f"{name} has ended with status {child.returncode}")
         time.sleep(0.5)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    finally:
+        stop_all()

@@ -239,6 +239,10 @@ void demo_stop(struct demo *demo)
         return;
     }
     end_supervisor(demo);
-    nftw(demo->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    /* What initdb had started may write for a moment after its end. */
+    for (int i = 0; i < 50 && access(demo->dir, F_OK) == 0; i++) {
+        nftw(demo->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        usleep(i ? 10000 : 0);
+    }
     mem_free(demo);
 }
