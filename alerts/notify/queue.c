@@ -378,7 +378,8 @@ void notify_update(struct notify *notify, const struct notify_alert *alert)
         return;
     }
     bool news = !ga || ga->a.firing != alert->firing || ga->a.starts_ms != alert->starts_ms;
-    group_put(group, alert)->changed = news;
+    bool unsaved = ga && ga->changed; /* by an earlier call, or its record has another key since a reload */
+    group_put(group, alert)->changed = news || unsaved;
     if (!group->timer) {
         int64_t age = clock_wall_ms() - alert->starts_ms; /* as Alertmanager: an old alert does not wait again */
         arm(group, age >= notify->group_wait_ms && alert->starts_ms ? 0 : notify->group_wait_ms);

@@ -444,6 +444,11 @@ static void another_grouping_keeps_the_sent_marks(void **state)
     assert_int_equal(alerts_apply(world.alerts, &world.config, &err), 0);
     turn_for(world.loop, 1500);
     assert_int_equal(sink_count(&sink), before);
+    world_close(&world); /* and they are kept under the keys of the new groups */
+    world_open(&world);
+    world_until_doc(&world, "alerts", "db:2");
+    turn_for(world.loop, 1500);
+    assert_int_equal(sink_count(&sink), before);
     world_sample(&world, "up", "db:1", 1);
     assert_true(world_until_requests(&world, &sink, before + 1));
     assert_true(request_has(before, "{}:{instance=\\\"db:1\\\"}") && request_has(before, "\"status\":\"resolved\""));
