@@ -276,11 +276,12 @@ int aggregate_quantile(struct eval *ev, const struct expr *expr, const struct gr
     }
     double *scratch = arena_alloc(ev->arena, (q.widest + 1) * sizeof(*scratch));
     for (size_t g = 0; rc == 0 && g < q.grouping.n; g++) {
-        for (size_t i = 0; i < grid->n; i++) {
+        for (size_t i = 0; rc == 0 && i < grid->n; i++) {
             v[i] = quantile_at(&q.groups[g], i, params[i], scratch);
+            rc = eval_check_read(ev, 0, q.groups[g].n);
         }
-        rc = emit_column(
-            out, &(struct column){.labels = q.grouping.labels[g], .drop_name = q.grouping.drop_name[g], .v = v});
+        struct column column = {.labels = q.grouping.labels[g], .drop_name = q.grouping.drop_name[g], .v = v};
+        rc = rc < 0 ? rc : emit_column(out, &column);
     }
     return rc;
 }

@@ -63,6 +63,7 @@ struct match_result {
 };
 struct one_group {
     struct one_series *series;
+    const struct one_series **at; /* by step: the newest that has a value there */
     uint8_t *used;                /* one-to-one: steps already matched */
     struct match_result *results; /* one-to-one, if more than one series came */
 };
@@ -85,23 +86,30 @@ struct matching {
 
 /* ---- the "one" side ---- */
 
-static void find_clash(struct matching *m, const struct one_group *group, uint32_t number, const struct column *column)
+/* Notes who is there at each step. Two at one step clash; one pair a step is enough to tell of. */
+static void take_steps(struct matching *m, const struct one_group *group, uint32_t number,
+                       const struct one_series *series)
 {
-    for (const struct one_series *other = group->series; other; other = other->next) {
-        struct clash *clash = NULL;
-        for (size_t i = 0; i < m->grid->n; i++) {
-            if (is_absent(other->v[i]) || is_absent(column->v[i])) {
-                continue;
-            }
-            if (!clash) {
-                clash = arena_new(m->ev->arena, struct clash);
-                *clash = (struct clash){m->groups.labels[number], column->labels, other->labels};
-            }
-            if (!m->clashes) {
-                m->clashes = arena_array(m->ev->arena, struct clash *, m->grid->n);
-            }
-            m->clashes[i] = clash;
+    struct clash *clash = NULL; /* the last one made: most often all steps have the same pair */
+    const struct one_series *with = NULL;
+    for (size_t i = 0; i < m->grid->n; i++) {
+        const struct one_series *other = group->at[i];
+        if (is_absent(series->v[i])) {
+            continue;
         }
+        group->at[i] = series;
+        if (!other) {
+            continue;
+        }
+        if (!m->clashes) {
+            m->clashes = arena_array(m->ev->arena, struct clash *, m->grid->n);
+        }
+        if (other != with) {
+            with = other;
+            clash = arena_new(m->ev->arena, struct clash);
+            *clash = (struct clash){m->groups.labels[number], series->labels, other->labels};
+        }
+        m->clashes[i] = clash;
     }
 }
 
@@ -112,10 +120,9 @@ static int copy_one(void *ctx, struct column *column)
     uint32_t number = match_group(&m->groups, column, &created);
     if (created) {
         arena_grow(m->ev->arena, m->one, (size_t)number, m->one_cap);
-        m->one[number] = (struct one_group){0};
+        m->one[number] = (struct one_group){.at = arena_array(m->ev->arena, const struct one_series *, m->grid->n)};
     }
     struct one_group *group = &m->one[number];
-    find_clash(m, group, number, column);
     struct one_series *series = arena_new(m->ev->arena, struct one_series);
     series->labels = column->labels;
     series->drop_name = column->drop_name;
@@ -123,6 +130,7 @@ static int copy_one(void *ctx, struct column *column)
     memcpy(series->v, column->v, m->grid->n * sizeof(*series->v));
     series->next = group->series;
     group->series = series;
+    take_steps(m, group, number, series);
     return eval_check(m->ev, m->grid->n);
 }
 
@@ -141,16 +149,6 @@ static int fail_clash(struct matching *m, const struct clash *clash)
 }
 
 /* ---- the other side ---- */
-
-static const struct one_series *one_at(const struct one_group *group, size_t step)
-{
-    for (const struct one_series *s = group->series; s; s = s->next) {
-        if (!is_absent(s->v[step])) {
-            return s;
-        }
-    }
-    return NULL;
-}
 
 static struct labels result_labels(struct matching *m, const struct column *many, const struct one_series *one)
 {
@@ -208,7 +206,7 @@ static int add_to_group(struct matching *m, struct one_group *group, const struc
         group->used = arena_zalloc(m->ev->arena, m->grid->n + 1);
     }
     for (size_t i = 0; i < m->grid->n; i++) {
-        const struct one_series *one = is_absent(column->v[i]) ? NULL : one_at(group, i);
+        const struct one_series *one = is_absent(column->v[i]) ? NULL : group->at[i];
         if (!one) {
             continue;
         }
@@ -233,10 +231,17 @@ static int note_seen(struct matching *m, struct labels labels, const double *v)
     int64_t number;
     while ((number = group_table_next(&m->seen, hash, &at)) >= 0) {
         const struct match_result *other = &m->seen_results[number];
-        for (size_t i = 0; labels_eq(other->labels, labels) && i < m->grid->n; i++) {
+        if (!labels_eq(other->labels, labels)) {
+            continue;
+        }
+        for (size_t i = 0; i < m->grid->n; i++) {
             if (!is_absent(v[i]) && !is_absent(other->v[i])) {
                 return fail_multiple(m);
             }
+        }
+        int rc = eval_check_read(m->ev, 0, m->grid->n);
+        if (rc < 0) {
+            return rc;
         }
     }
     size_t n = group_table_add(&m->seen, hash);
@@ -252,6 +257,10 @@ static int emit_many(struct matching *m, const struct one_group *group, const st
 {
     int rc = 0;
     for (const struct one_series *one = group->series; rc == 0 && one; one = one->next) {
+        rc = eval_check_read(m->ev, 0, m->grid->n);
+        if (rc < 0) {
+            return rc;
+        }
         struct column result = {
             .labels = result_labels(m, column, one), .drop_name = column->drop_name || !m->filter, .v = m->v};
         bool matched = false;

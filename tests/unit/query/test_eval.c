@@ -120,6 +120,23 @@ static void range_queries_refuse_what_has_no_steps(void **state)
     assert_int_equal(query_range(&f->store, expr, INT64_MIN, INT64_MAX, 1, NULL, &f->arena, r, &f->err), ERR_LIMIT);
 }
 
+static bool is_sixth_question(void *ctx)
+{
+    int *asked = ctx;
+    return ++*asked >= 6;
+}
+
+static void one_series_with_long_windows_can_be_cancelled(void **state)
+{
+    struct fixture *f = *state;
+    int asked = 0;
+    struct query_options options = {.cancelled = is_sixth_question, .cancelled_ctx = &asked};
+    for (int i = 0; i <= 100000; i++) {
+        add(f, "long", "queue", "mail", i * 6, i % 7);
+    }
+    assert_int_equal(run(f, "sum_over_time(long[10m])", true, &options), ERR_CANCELLED);
+}
+
 static void a_sample_limit_stops_the_query(void **state)
 {
     struct fixture *f = *state;
@@ -246,6 +263,7 @@ int main(void)
         CASE(a_memory_limit_stops_the_query),
         CASE(a_passed_deadline_stops_the_query),
         CASE(a_cancelled_query_stops),
+        CASE(one_series_with_long_windows_can_be_cancelled),
         CASE(a_failing_read_fails_the_query),
         CASE(many_to_many_names_the_group_and_both_series),
         CASE(instant_vectors_keep_an_order_that_was_asked_for),
