@@ -59,8 +59,8 @@ static void answer_list(struct http_request *r, const struct api_context *api, s
                              : read_one(snapshot, r, name, &selection, selection.n ? selection.v : NULL, &list);
     }
     if (rc) {
-        prom_fail(r, rc, NULL);
         snapshot_close(snapshot);
+        prom_fail(r, rc, NULL);
         return;
     }
     bool cut = selection.limit && list.n > selection.limit;

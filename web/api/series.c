@@ -68,8 +68,8 @@ void api_series(struct http_request *r, void *ctx)
         rc = select_all(snapshot, r, &selection, &found);
     }
     if (rc) {
-        prom_fail(r, rc, NULL);
         snapshot_close(snapshot);
+        prom_fail(r, rc, NULL);
         vec_release(&found.refs);
         return;
     }

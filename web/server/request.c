@@ -113,6 +113,11 @@ int request_read_body(struct http_request *r, size_t max_bytes, struct error *er
                   r->info->content_length, max_bytes);
         return 413;
     }
+    struct str coding = http_header(r, "Content-Encoding");
+    if (coding.len && !str_is(coding, "identity")) { /* nothing to inflate, so nothing that inflates without end */
+        error_set(err, ERR_UNSUPPORTED, "compressed bodies are not taken: send it without Content-Encoding");
+        return 415;
+    }
     if (http_header(r, "Expect").p) {
         (void)mg_write(r->mg, "HTTP/1.1 100 Continue\r\n\r\n", 25);
     }
@@ -139,13 +144,13 @@ int request_read_body(struct http_request *r, size_t max_bytes, struct error *er
 
 int request_read_params(struct http_request *r, struct error *err)
 {
-    int rc = form_parse(str_of(r->info->query_string), &r->arena, &r->form, err);
+    int rc = 0;
     struct str type = http_header(r, "Content-Type");
     type = str_trim(str_split(&type, ';'));
-    if (rc == 0 && r->body.len && type.len == 33 &&
-        strncasecmp(type.p, "application/x-www-form-urlencoded", type.len) == 0) {
+    if (r->body.len && type.len == 33 && strncasecmp(type.p, "application/x-www-form-urlencoded", type.len) == 0) {
         rc = form_parse(r->body, &r->arena, &r->form, err);
     }
+    rc = rc ? rc : form_parse(str_of(r->info->query_string), &r->arena, &r->form, err);
     if (rc) {
         error_prefix(err, "error parsing form values");
     }

@@ -60,8 +60,8 @@ int http_server_port(const struct http_server *server); /* 0 before start */
 /* -- what a handler may ask; all texts live until it returns -- */
 struct arena *http_arena(struct http_request *r);
 struct str http_path_param(struct http_request *r, const char *name); /* decoded */
-/* Query string, and for POST application/x-www-form-urlencoded the body, in this order. First value; p == NULL: absent.
- */
+/* For POST application/x-www-form-urlencoded the body, then the query string: as in Go, the body's value comes first.
+ * p == NULL: absent. */
 struct str http_param(struct http_request *r, const char *name);
 size_t http_params(struct http_request *r, const char *name, const struct str **out); /* all values, e.g. match[] */
 struct str http_header(struct http_request *r, const char *name);
