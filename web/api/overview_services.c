@@ -35,7 +35,6 @@ static void write_queue(struct json_writer *w, const json_t *queue, const struct
     overview_number(w, "in_rate", in);
     overview_number(w, "out_rate", out);
     overview_number(w, "empty_in", length > 0 && out > in ? length / (out - in) : NAN);
-    overview_number(w, "oldest_age", NAN); /* messages carry no time of sending */
     overview_spark(w, "spark", find_series(sparks, STR("queue_name"), name));
     json_end_object(w);
 }

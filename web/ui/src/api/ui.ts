@@ -56,7 +56,6 @@ export interface Overview {
     in_rate: number | null;
     out_rate: number | null;
     empty_in: number | null;
-    oldest_age: number | null;
     spark: Spark | null;
   }[];
   services: { kind: string; name: string; health: Health; error: string; numbers: { label: string; value: number | null; unit: string }[]; spark: Spark | null }[];

@@ -115,7 +115,6 @@ function Piling({ queues }: { queues: Overview['queues'] }) {
               <tr>
                 <th>Queue</th>
                 <th class="num">Waiting</th>
-                <th class="num hide-narrow">Oldest</th>
                 <th class="num">In</th>
                 <th class="num">Out</th>
                 <th class="num hide-narrow">Empty in</th>
@@ -132,7 +131,6 @@ function Piling({ queues }: { queues: Overview['queues'] }) {
                     </a>
                   </td>
                   <td class={q.length >= 100 ? 'num bad-text' : 'num'}>{formatCount(q.length)}</td>
-                  <td class="num hide-narrow">{q.oldest_age === null ? NO_VALUE : formatAge(q.oldest_age)}</td>
                   <td class="num">{rate(q.in_rate)}</td>
                   <td class="num">{rate(q.out_rate)}</td>
                   <td class="num hide-narrow">{q.length === 0 ? 'empty' : q.empty_in === null ? NO_VALUE : formatAge(q.empty_in)}</td>
