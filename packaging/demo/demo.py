@@ -41,6 +41,9 @@ ASKED_TO_END = []
 
 
 def stop(*_):
+    # Once: the kernel sends the signal again for each thread of a killed cloche that was our parent for an instant.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     ASKED_TO_END.append(True)
     sys.exit(0)  # through finally: what is being run just now is killed on the way
 
