@@ -100,6 +100,19 @@ static void end_message(struct ledger *l)
     l->changed = true;
 }
 
+/* The message will not arrive. Alerts in it that are over, and that the receiver never heard of, are settled. */
+static void drop_message(struct ledger *l)
+{
+    for (size_t i = l->told.len; i-- > 0;) {
+        struct told t = l->told.p[i];
+        const struct group_alert *ga = group_alert_find(l->group, t.id);
+        if (t.state == TOLD_NOTHING && (!ga || !ga->a.firing)) {
+            ledger_forget(l, t.id);
+        }
+    }
+    end_message(l);
+}
+
 static void refuse(struct ledger *l, const char *why)
 {
     struct sender *s = l->sender;
@@ -108,7 +121,7 @@ static void refuse(struct ledger *l, const char *why)
     l->refused_mono = clock_mono_ms();
     set_health(s, HEALTH_BROKEN, why);
     log_result(l, "failed", 0, why);
-    end_message(l);
+    drop_message(l);
 }
 
 static void retry_later(struct ledger *l, const struct http_answer *answer, const char *why)
@@ -122,7 +135,7 @@ static void retry_later(struct ledger *l, const struct http_answer *answer, cons
     } else if (now - l->failing_mono >= GIVE_UP_MS) {
         set_health(s, HEALTH_BROKEN, why);
         log_result(l, "failed", 0, "given up after 24 h");
-        end_message(l);
+        drop_message(l);
         return;
     }
     s->failures++;

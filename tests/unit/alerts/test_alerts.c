@@ -127,6 +127,33 @@ static void a_refused_message_is_not_repeated_and_shows_no_secret(void **state)
     world_close(&world);
 }
 
+/* Not at each repeat, for ever: nobody was told that it fired. */
+static void what_was_refused_and_is_over_is_not_mentioned_again(void **state)
+{
+    (void)state;
+    loop_claim();
+    loop_assert();
+    world.config.route.repeat_interval_ms = 900;
+    sink_answer(&sink, ANSWER_404);
+    world_open(&world);
+    world_sample(&world, "up", "db:1", 0);
+    assert_true(world_until_requests(&world, &sink, 1));
+    world_until_doc(&world, "receivers", "\"health\":\"broken\"");
+    world_sample(&world, "up", "db:1", 1);
+    size_t n = 0;
+    for (int64_t limit = clock_mono_ms() + LIMIT_MS; clock_mono_ms() < limit;) {
+        n = sink_count(&sink);
+        if (request_has(n - 1, "\"status\":\"resolved\"")) {
+            break;
+        }
+        turn_for(world.loop, 50);
+    }
+    assert_true(request_has(n - 1, "\"status\":\"resolved\""));
+    turn_for(world.loop, 3000);
+    assert_int_equal(sink_count(&sink), n);
+    world_close(&world);
+}
+
 static void a_hanging_receiver_does_not_hold_up_others(void **state)
 {
     (void)state;
@@ -520,6 +547,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failing_receiver_is_tried_until_it_has_heard, begin, end),
         cmocka_unit_test_setup_teardown(retry_after_is_honoured, begin, end),
         cmocka_unit_test_setup_teardown(a_refused_message_is_not_repeated_and_shows_no_secret, begin, end),
+        cmocka_unit_test_setup_teardown(what_was_refused_and_is_over_is_not_mentioned_again, begin, end),
         cmocka_unit_test_setup_teardown(a_hanging_receiver_does_not_hold_up_others, begin, end),
         cmocka_unit_test_setup_teardown(fired_and_resolved_while_down_is_one_message, begin, end),
         cmocka_unit_test_setup_teardown(a_restart_repeats_nothing_and_forgets_nothing, begin, end),
