@@ -48,7 +48,6 @@ static const struct {
 
 void api_register(struct http_server *server, struct api_context *context)
 {
-    http_cors_prefix(server, "/api/v1/");
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         http_route(server, routes[i].methods, routes[i].pattern, routes[i].fn, context);
         if (routes[i].methods & HTTP_POST) {

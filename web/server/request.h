@@ -32,7 +32,6 @@ struct http_server {
     struct pool *pool;
     struct connection_table *connections;
     struct mg_context *context;
-    const char *cors_prefix;
     char *external_host;
     uint32_t address; /* network order */
     int port, threads;

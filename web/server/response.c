@@ -32,17 +32,6 @@ static void add_date(struct buf *out)
              tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
-static void add_cors(struct http_request *r, struct buf *out)
-{
-    const char *prefix = r->server->cors_prefix;
-    if (prefix && str_starts(r->path, str_of(prefix)) && http_header(r, "Origin").p) {
-        buf_add(out, STR("Access-Control-Allow-Origin: *\r\n"
-                         "Access-Control-Allow-Headers: Accept, Authorization, Content-Type, Origin\r\n"
-                         "Access-Control-Allow-Methods: GET, POST, OPTIONS\r\n"
-                         "Access-Control-Expose-Headers: Date\r\n"));
-    }
-}
-
 /* Connection state is settled here: a body that was not read ends the connection. */
 static void add_head(struct http_request *r, int status, const char *content_type, struct buf *out)
 {
@@ -56,8 +45,7 @@ static void add_head(struct http_request *r, int status, const char *content_typ
     if (content_type) {
         buf_addf(out, "Content-Type: %s\r\n", content_type);
     }
-    buf_add(out, STR("Vary: Accept-Encoding, Origin\r\n"));
-    add_cors(r, out);
+    buf_add(out, STR("Vary: Accept-Encoding\r\n"));
     buf_add(out, str_make(security_headers, sizeof(security_headers) - 1));
     buf_add(out, buf_str(&r->headers));
 }

@@ -32,11 +32,6 @@ void http_route_body_limit(struct http_server *server, const char *pattern, size
     router_body_limit(&server->router, pattern, max_bytes);
 }
 
-void http_cors_prefix(struct http_server *server, const char *prefix)
-{
-    server->cors_prefix = prefix;
-}
-
 int http_server_port(const struct http_server *server)
 {
     return server->port;

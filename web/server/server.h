@@ -7,7 +7,8 @@
  * without inline scripts, nosniff, no referrer) on every answer. gzip when the client takes it and the body is > 1 KiB.
  *
  * DNS rebinding: while the address is a loopback one a request's Host must be an IP literal, "localhost" or the
- * configured external host, else 403: a hostile page could otherwise point its own name at us and read everything.
+ * configured external host, else 403: a hostile page could otherwise point its own name at us and read everything. For
+ * the same reason no answer carries CORS headers.
  *
  * Limits: request line + headers 16 KiB in 64 lines and 10 s, body 1 MiB unless the route says more (413 before
  * reading), 10 s to send the body, 10 s per 64 KiB of an answer taken, 256 connections, 64 streams.
@@ -47,8 +48,6 @@ struct http_server *http_server_new(void);
 /* Pattern: literal path, "{name}" for one segment, trailing "{rest*}" for the rest. Before start. */
 void http_route(struct http_server *server, unsigned methods, const char *pattern, http_handler_fn fn, void *ctx);
 void http_route_body_limit(struct http_server *server, const char *pattern, size_t max_bytes);
-/* Answers below this prefix may be read by pages of any origin, as Prometheus' may: CORS headers, OPTIONS. */
-void http_cors_prefix(struct http_server *server, const char *prefix);
 /* ERR_BUSY-like text when the port is in use: names the address and what to do. */
 int http_server_start(struct http_server *server, const struct http_server_options *options,
                       struct error *err) MUST_USE;
