@@ -17,8 +17,6 @@
 #define BLOCK_PREFIX_SIZE (1 + 8 + 4)
 #define BLOCK_SERIES_MAX  4096
 
-enum tier { TIER_RAW }; /* coarser ones get the next numbers */
-
 struct block_key {
     uint8_t tier;
     int64_t window_ms;

@@ -49,6 +49,33 @@ void sample_columns_release(struct sample_columns *columns);
 int snapshot_read(struct snapshot *snapshot, series_id id, int64_t from_ms, int64_t to_ms,
                   struct sample_columns *out) MUST_USE;
 
+/*
+ * Tiers: what is kept longer than raw samples. A point stands for the samples of one series in one bucket
+ * (start, start + resolution], aligned to the epoch; stale markers are no samples. Over whole buckets the answers are
+ * those of raw samples: the least and greatest, sum and count; the increase of a counter is, over a row of points,
+ *     last(n) - first(1) + sum of drops + sum over neighbours of (first(i) < last(i-1) ? last(i-1) : 0)
+ * which is Prometheus' way of counting over resets. A raw sample is a point of count 1.
+ */
+enum tier { TIER_RAW, TIER_5M, TIER_1H, TIER_COUNT };
+static inline int64_t tier_resolution_ms(enum tier tier)
+{
+    return tier == TIER_5M ? 300000 : tier == TIER_1H ? 3600000 : 0;
+}
+struct point_columns { /* one entry a point; ascending; t_last of a point is before t_first of the next */
+    int64_t *t_first_ms, *t_last_ms;
+    double *count, *sum, *min, *max, *first, *last;
+    double *drops; /* sum of the values before each fall within the bucket */
+    bool *ended;   /* the bucket's last sample was followed by a stale marker in the same bucket */
+    size_t n, cap;
+};
+void point_columns_release(struct point_columns *columns);
+/* Points of one series whose bucket reaches into [from, to]; cleared first, memory reused. Where the tier has nothing
+ * (yet), points are made of raw samples; where only a coarser tier reaches back, its points are given. */
+int snapshot_read_points(struct snapshot *snapshot, series_id id, enum tier tier, int64_t from_ms, int64_t to_ms,
+                         struct point_columns *out) MUST_USE;
+/* All samples at or after it are there in this tier or a finer one: INT64_MIN when nothing has left yet. */
+int64_t snapshot_tier_from_ms(struct snapshot *snapshot, enum tier tier);
+
 /* Sorted, unique. Of all series, or of those that match and may have samples in the range. */
 struct str_list {
     const struct str *v;

@@ -35,6 +35,40 @@ typedef void (*store_done_fn)(void *ctx, int rc);
 /* 0, or ERR_FULL (nothing taken). Bad samples are left out and counted (SELF_SAMPLES_REJECTED). Readers see the samples
  * once this has returned 0. */
 int store_append(struct store *store, const struct batch *batch, store_done_fn done, void *ctx) MUST_USE;
+/*
+ * What a remote-write sender brings, on its way without copies: the store finds a series it has seen before by the
+ * bytes that name it (`key`) and asks for labels only where it does not know them. One request is one WAL record.
+ */
+struct write_sample {
+    int64_t t_ms;
+    double value;
+};
+struct write_series {
+    struct str key; /* the label fields as the sender wrote them; equal bytes are the same series. May be empty */
+    uint32_t first, count; /* its samples, of write_request.samples */
+};
+struct write_request {
+    struct str group; /* requests of one kind of sender; as batch.group */
+    const struct write_series *series;
+    size_t series_count;
+    const struct write_sample *samples;
+    size_t sample_count;
+    /* Sorted labels of series[i], in the arena or borrowed from the request; called only where key is not known. A
+     * negative code refuses the series, err says why. */
+    int (*labels)(void *ctx, size_t i, struct arena *arena, struct labels *out, struct error *err);
+    void *ctx;
+    const struct metric_family *families;
+    size_t family_count;
+};
+struct write_result {
+    size_t samples, rejected_samples, rejected_series;
+    struct error first; /* why the first series was refused; its text names it */
+};
+/* Takes every series of the request whole or not at all, and returns when what was taken is committed and visible to
+ * snapshots: 0, even if series were refused (*out says so). ERR_FULL: the queue or the disk is full, or committing
+ * takes longer than timeout_ms: try again later, nothing was acknowledged. Not on the loop thread. */
+int store_write(struct store *store, const struct write_request *request, int timeout_ms,
+                struct write_result *out) MUST_USE;
 int store_append_tasks(struct store *store, const struct task_event *events, size_t n, store_done_fn done,
                        void *ctx) MUST_USE;
 /* Waits until everything appended before is committed. Not on the loop thread. */
