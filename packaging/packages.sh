@@ -2,7 +2,7 @@
 # Nothing that is there already is installed again; nothing is upgraded; no service is started or enabled.
 
 packages_build="gcc g++ cmake ninja-build pkg-config libc6-dev libuv1-dev libhiredis-dev libpq-dev liblmdb-dev libjansson-dev \
-libcivetweb-dev libyaml-dev libpcre2-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libxxhash-dev uthash-dev ca-certificates"
+libcivetweb-dev libyaml-dev libpcre2-dev libcurl4-openssl-dev libssl-dev zlib1g-dev libxxhash-dev libsnappy-dev uthash-dev ca-certificates"
 packages_demo="redis-server postgresql python3-celery python3-redis python3-psycopg2"
 packages_test="clang clang-format libclang-rt-14-dev llvm libcmocka-dev python3-pytest curl git procps prometheus chromium fonts-dejavu-core $packages_demo"
 packages_all="debootstrap prometheus-alertmanager prometheus-redis-exporter prometheus-postgres-exporter prometheus-node-exporter"

@@ -39,14 +39,6 @@ int store_append(struct store *store, const struct batch *batch, store_done_fn d
  * What a remote-write sender brings, on its way without copies: the store finds a series it has seen before by the
  * bytes that name it (`key`) and asks for labels only where it does not know them. One request is one WAL record.
  */
-struct write_sample {
-    int64_t t_ms;
-    double value;
-};
-struct write_series {
-    struct str key; /* the label fields as the sender wrote them; equal bytes are the same series. May be empty */
-    uint32_t first, count; /* its samples, of write_request.samples */
-};
 struct write_request {
     struct str group; /* requests of one kind of sender; as batch.group */
     const struct write_series *series;

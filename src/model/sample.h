@@ -65,3 +65,16 @@ bool batch_add_at(struct batch *batch, struct str name, const struct label *labe
                   double value);
 /* Texts are borrowed for the process' life (literals and tables) or the arena's. Doubles are ignored. */
 void batch_family(struct batch *batch, struct str name, enum metric_type type, struct str help);
+
+/*
+ * What a remote-write sender brings, on its way without copies (src/model/remote_write.h makes it, storage/store.h
+ * takes it): flat samples, and series that name runs of them.
+ */
+struct write_sample {
+    int64_t t_ms;
+    double value;
+};
+struct write_series {
+    struct str key; /* the label fields as the sender wrote them; equal bytes are the same series. May be empty */
+    uint32_t first, count; /* its samples, of write_request.samples */
+};

@@ -5,6 +5,9 @@
 /* Series, labels and queries may come with very long selectors: multi-value variables of dashboards. */
 #define FORM_MAX (8u << 20)
 
+#define WRITE_PATH     "/api/v1/write"
+#define WRITE_BODY_MAX (8u << 20) /* compressed; Prometheus sends some 100 kB */
+
 static const struct {
     unsigned methods;
     const char *pattern;
@@ -13,6 +16,7 @@ static const struct {
     {HTTP_GET | HTTP_POST, "/api/v1/query", api_query},
     {HTTP_GET | HTTP_POST, "/api/v1/query_range", api_query_range},
     {HTTP_GET | HTTP_POST, "/api/v1/query_exemplars", api_query_exemplars},
+    {HTTP_POST, WRITE_PATH, api_write},
     {HTTP_GET | HTTP_POST, "/api/v1/series", api_series},
     {HTTP_GET | HTTP_POST, "/api/v1/labels", api_labels},
     {HTTP_GET, "/api/v1/label/{name}/values", api_label_values},
@@ -54,4 +58,6 @@ void api_register(struct http_server *server, struct api_context *context)
             http_route_body_limit(server, routes[i].pattern, FORM_MAX);
         }
     }
+    http_route_body_limit(server, WRITE_PATH, WRITE_BODY_MAX);
+    http_route_raw_body(server, WRITE_PATH);
 }

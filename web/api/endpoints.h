@@ -6,6 +6,7 @@
 void api_query(struct http_request *r, void *ctx);
 void api_query_range(struct http_request *r, void *ctx);
 void api_query_exemplars(struct http_request *r, void *ctx);
+void api_write(struct http_request *r, void *ctx);
 void api_series(struct http_request *r, void *ctx);
 void api_labels(struct http_request *r, void *ctx);
 void api_label_values(struct http_request *r, void *ctx);

@@ -103,8 +103,9 @@ static int read_pieces(struct http_request *r, struct buf *body, size_t max_byte
     }
 }
 
-int request_read_body(struct http_request *r, size_t max_bytes, struct error *err)
+int request_read_body(struct http_request *r, const struct route_traits *traits, struct error *err)
 {
+    size_t max_bytes = traits->body_max ? traits->body_max : HTTP_BODY_MAX;
     if (!r->body_unread) {
         return 0;
     }
@@ -114,7 +115,8 @@ int request_read_body(struct http_request *r, size_t max_bytes, struct error *er
         return 413;
     }
     struct str coding = http_header(r, "Content-Encoding");
-    if (coding.len && !str_is(coding, "identity")) { /* nothing to inflate, so nothing that inflates without end */
+    if (coding.len && !str_is(coding, "identity") &&
+        !traits->raw_body) { /* nothing to inflate, so nothing that inflates without end */
         error_set(err, ERR_UNSUPPORTED, "compressed bodies are not taken: send it without Content-Encoding");
         return 415;
     }

@@ -63,7 +63,7 @@ struct http_request {
 void request_init(struct http_request *r, struct http_server *server, struct mg_connection *mg);
 void request_release(struct http_request *r);
 /* Reads the body and the parameters. 0, or the status to refuse with. */
-int request_read_body(struct http_request *r, size_t max_bytes, struct error *err) MUST_USE;
+int request_read_body(struct http_request *r, const struct route_traits *traits, struct error *err) MUST_USE;
 int request_read_params(struct http_request *r, struct error *err) MUST_USE;
 /* Ends a stream, or answers 500 for a handler that answered nothing. */
 void response_finish(struct http_request *r);

@@ -5,7 +5,7 @@
 void router_release(struct router *router)
 {
     vec_release(&router->routes);
-    vec_release(&router->body_limits);
+    vec_release(&router->traits);
 }
 
 /* Segments of what follows the leading slash; "/" has one empty segment. More than max: the last holds all the rest. */
@@ -45,9 +45,15 @@ void router_add(struct router *router, unsigned methods, const char *pattern, ht
     vec_push(&router->routes, route);
 }
 
-void router_body_limit(struct router *router, const char *pattern, size_t max_bytes)
+struct route_traits *router_set_traits(struct router *router, const char *pattern)
 {
-    vec_push(&router->body_limits, (__typeof__(*router->body_limits.p)){pattern, max_bytes});
+    vec_each (struct route_traits *, traits, &router->traits) {
+        if (strcmp(traits->pattern, pattern) == 0) {
+            return traits;
+        }
+    }
+    vec_push(&router->traits, (struct route_traits){.pattern = pattern});
+    return &vec_last(&router->traits);
 }
 
 /* Number of literal segments + 1, or 0 if it does not match. */
@@ -115,14 +121,14 @@ struct str route_param(const struct route_match *match, struct str name)
     return (struct str){0};
 }
 
-size_t router_body_max(const struct router *router, const struct route *route, size_t otherwise)
+struct route_traits router_traits(const struct router *router, const struct route *route)
 {
-    vec_each (const __typeof__(*router->body_limits.p) *, limit, &router->body_limits) {
-        if (route && strcmp(limit->pattern, route->pattern) == 0) {
-            return limit->max_bytes;
+    vec_each (const struct route_traits *, traits, &router->traits) {
+        if (strcmp(traits->pattern, route->pattern) == 0) {
+            return *traits;
         }
     }
-    return otherwise;
+    return (struct route_traits){.pattern = route->pattern};
 }
 
 void route_methods_print(unsigned methods, struct buf *out)

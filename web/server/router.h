@@ -19,12 +19,14 @@ struct route {
     http_handler_fn fn;
     void *ctx;
 };
+struct route_traits { /* of every route of a pattern */
+    const char *pattern;
+    size_t body_max; /* 0: the server's */
+    bool raw_body;
+};
 struct router {
     vec(struct route) routes;
-    vec(struct {
-        const char *pattern;
-        size_t max_bytes;
-    }) body_limits;
+    vec(struct route_traits) traits;
 };
 
 struct route_match {
@@ -36,11 +38,12 @@ struct route_match {
 
 void router_release(struct router *router);
 void router_add(struct router *router, unsigned methods, const char *pattern, http_handler_fn fn, void *ctx);
-void router_body_limit(struct router *router, const char *pattern, size_t max_bytes);
+/* Made on the first call for a pattern; valid until the next call. */
+struct route_traits *router_set_traits(struct router *router, const char *pattern);
 /* path: raw, beginning with '/'. */
 void router_match(const struct router *router, struct str path, unsigned method, struct route_match *out);
 /* Encoded text of a parameter; p == NULL if the pattern has none of that name. */
 struct str route_param(const struct route_match *match, struct str name);
-size_t router_body_max(const struct router *router, const struct route *route, size_t otherwise);
+struct route_traits router_traits(const struct router *router, const struct route *route);
 /* "GET, HEAD, OPTIONS" */
 void route_methods_print(unsigned methods, struct buf *out);

@@ -29,7 +29,12 @@ void http_route(struct http_server *server, unsigned methods, const char *patter
 
 void http_route_body_limit(struct http_server *server, const char *pattern, size_t max_bytes)
 {
-    router_body_limit(&server->router, pattern, max_bytes);
+    router_set_traits(&server->router, pattern)->body_max = max_bytes;
+}
+
+void http_route_raw_body(struct http_server *server, const char *pattern)
+{
+    router_set_traits(&server->router, pattern)->raw_body = true;
 }
 
 int http_server_port(const struct http_server *server)
@@ -96,7 +101,8 @@ static void serve(struct http_request *r)
         refuse_path(r);
         return;
     }
-    status = request_read_body(r, router_body_max(&server->router, r->match.route, HTTP_BODY_MAX), &err);
+    struct route_traits traits = router_traits(&server->router, r->match.route);
+    status = request_read_body(r, &traits, &err);
     status = status ? status : request_read_params(r, &err);
     if (status) {
         refuse(r, status, err.text);

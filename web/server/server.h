@@ -48,6 +48,9 @@ struct http_server *http_server_new(void);
 /* Pattern: literal path, "{name}" for one segment, trailing "{rest*}" for the rest. Before start. */
 void http_route(struct http_server *server, unsigned methods, const char *pattern, http_handler_fn fn, void *ctx);
 void http_route_body_limit(struct http_server *server, const char *pattern, size_t max_bytes);
+/* Its bodies come as they were sent, whatever their Content-Encoding (elsewhere a compressed one is refused): the
+ * handler looks at that header, and bounds what it decompresses. */
+void http_route_raw_body(struct http_server *server, const char *pattern);
 /* ERR_BUSY-like text when the port is in use: names the address and what to do. */
 int http_server_start(struct http_server *server, const struct http_server_options *options,
                       struct error *err) MUST_USE;

@@ -1,0 +1,1 @@
+fuzz_target(remote_write model)
