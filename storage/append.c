@@ -1,24 +1,79 @@
-/* store_append(): from a batch to series, head and WAL. */
+/*
+ * From what comes in to series, rows and the log: store_append() and store_write().
+ *
+ * Series are found by guessing: the one that followed the last series in the last append comes first, compared by the
+ * hash of the sender's bytes (or by labels); only a wrong guess costs labels and a look-up. Consecutive samples of one
+ * cohort at one time make a run, which becomes a row of the head and stands as such in the log.
+ *
+ * A series of a request is taken whole or not at all: its samples are all checked before the first is kept.
+ */
 #include "src/base/clock.h"
 #include "src/base/counter.h"
 #include "src/base/mem.h"
 #include "storage/metrics.h"
-#include "storage/wal.h"
+#include "storage/wal_record.h"
 
 #include <uthash.h>
+#include <xxhash.h>
 
-/* The series of a scrape come in the same order each time: they are compared with those of the last batch at the same
- * place before anything is hashed. */
+/* Where the next new series of a scrape group go. */
 struct group {
     UT_hash_handle hh;
-    struct series **order;
-    size_t n;
-    uint32_t cohort; /* where its next new series go */
+    struct series *first; /* that began the last append */
+    uint32_t cohort;
     bool has_cohort;
+    int64_t cohort_ms; /* time of the samples with which series came into the cohort */
     char name[];
 };
 
-#define TIME_MIN (-((int64_t)1 << 52)) /* the windows of what lies below would overflow */
+struct newcomer {
+    size_t i; /* of the request's series */
+    uint64_t hash;
+    struct labels labels;
+};
+
+struct intake {
+    struct arena arena;         /* labels of this append */
+    vec(struct series *) found; /* by series of the request; NULL: refused, or a newcomer */
+    vec(struct newcomer) newcomers;
+    vec(struct run) runs;
+    vec(double) values;
+    struct buf record;
+};
+
+#define TIME_MIN   (-((int64_t)1 << 52)) /* the windows of what lies below would overflow */
+#define COHORT_MIN 32                    /* series that were not scraped together share a cohort until it has so many */
+
+struct intake *intake_new(void)
+{
+    struct intake *in = mem_zalloc(sizeof(*in));
+    arena_init(&in->arena);
+    buf_init(&in->record, WAL_PAYLOAD_MAX);
+    return in;
+}
+
+void intake_free(struct intake *in)
+{
+    if (in) {
+        arena_release(&in->arena);
+        vec_release(&in->found);
+        vec_release(&in->newcomers);
+        vec_release(&in->runs);
+        vec_release(&in->values);
+        buf_release(&in->record);
+        mem_free(in);
+    }
+}
+
+static void intake_clear(struct intake *in)
+{
+    arena_clear(&in->arena);
+    vec_clear(&in->found);
+    vec_clear(&in->newcomers);
+    vec_clear(&in->runs);
+    vec_clear(&in->values);
+    buf_clear(&in->record);
+}
 
 static struct group *group_get(struct metrics *m, struct str name)
 {
@@ -44,7 +99,6 @@ void groups_forget(struct metrics *m)
     HASH_CLEAR(hh, m->groups);
     for (struct group *next; group; group = next) {
         next = group->hh.next;
-        mem_free(group->order);
         mem_free(group);
     }
 }
@@ -76,41 +130,49 @@ static struct window *window_open(struct metrics *m, int64_t t_ms, uint64_t wal_
     return window;
 }
 
-void head_insert(struct metrics *m, struct series *series, int64_t t_ms, double v, uint64_t wal_seq, uint32_t safe_seq)
+static void note_full(struct metrics *m, struct strip *strip)
+{
+    struct piece *piece = strip->pieces;
+    while (piece->next != strip->last) {
+        piece = piece->next;
+    }
+    m->full_bytes += piece_bytes(piece);
+    vec_push(&m->full, strip);
+}
+
+void head_insert(struct metrics *m, const struct run *run, const double *values, uint64_t wal_seq)
 {
     struct window *window = m->windows;
-    if (!window || window->frozen || window->start_ms != window_start(t_ms)) {
-        window = window_open(m, t_ms, wal_seq);
+    if (!window || window->frozen || window->start_ms != window_start(run->t_ms)) {
+        window = window_open(m, run->t_ms, wal_seq);
     }
-    if (span_insert(span_of(series, window), t_ms, v, m->seq, safe_seq)) {
-        window->samples++;
-        m->samples_in_head++;
+    struct strip *strip = strip_of(run->cohort, window);
+    if (strip_add(strip, run, values, m->seq)) {
+        note_full(m, strip);
     }
-    window->min_ms = t_ms < window->min_ms ? t_ms : window->min_ms;
-    window->max_ms = t_ms > window->max_ms ? t_ms : window->max_ms;
-    series->first_ms = t_ms < series->first_ms ? t_ms : series->first_ms;
-    series->last_ms = t_ms > series->last_ms ? t_ms : series->last_ms;
-    m->newest_ms = t_ms > m->newest_ms ? t_ms : m->newest_ms;
+    window->samples += run->n;
+    window->rows++;
+    m->samples_in_head += run->n;
+    window->min_ms = run->t_ms < window->min_ms ? run->t_ms : window->min_ms;
+    window->max_ms = run->t_ms > window->max_ms ? run->t_ms : window->max_ms;
+    m->newest_ms = run->t_ms > m->newest_ms ? run->t_ms : m->newest_ms;
 }
 
-/* A batch on its way. found[i]: NULL for a sample left out or, while `is_new`, for a series not there yet. */
+/* A request on its way. */
 struct incoming {
     struct metrics *m;
-    const struct batch *batch;
+    struct intake *in;
+    const struct write_request *request;
+    const uint64_t *wires; /* hashes of the keys; 0: no key */
+    struct write_result *result;
     struct group *group;
-    struct series **found;
-    uint64_t *hashes; /* of new ones; 0: left out */
-    size_t accepted, new_series;
-    int64_t last_window_ms; /* of the last accepted sample */
-    size_t window_changes;  /* at least as many as windows this batch will open */
-    struct wal_writer wal;
+    struct series *last;                 /* found just before */
+    int64_t now_ms, oldest_ms, order_ms; /* acceptable times; in order at any rate from order_ms on */
+    int64_t last_window_ms;              /* of the last accepted sample */
+    size_t window_changes;               /* at least as many as windows this request will open */
 };
 
-static bool time_is_acceptable(const struct metrics *m, int64_t t_ms, int64_t now_ms)
-{
-    int64_t retention_ms = m->store->options.retention_ms;
-    return t_ms >= TIME_MIN && t_ms <= now_ms + FUTURE_MS && (retention_ms <= 0 || t_ms >= now_ms - retention_ms);
-}
+/* -- what is acceptable -- */
 
 static bool has_open_window(const struct metrics *m, int64_t start_ms)
 {
@@ -122,190 +184,393 @@ static bool has_open_window(const struct metrics *m, int64_t start_ms)
     return false;
 }
 
-static bool window_is_affordable(struct incoming *in, int64_t t_ms)
+static bool window_is_affordable(struct incoming *c, int64_t t_ms)
 {
     int64_t start_ms = window_start(t_ms);
-    if (start_ms == in->last_window_ms) {
+    if (start_ms == c->last_window_ms) {
         return true;
     }
-    if (in->m->open_windows + in->window_changes < WINDOWS_MAX) {
-        in->window_changes++;
-    } else if (!has_open_window(in->m, start_ms)) {
+    if (c->m->open_windows + c->window_changes < WINDOWS_MAX) {
+        c->window_changes++;
+    } else if (!has_open_window(c->m, start_ms)) {
         return false;
     }
-    in->last_window_ms = start_ms;
+    c->last_window_ms = start_ms;
     return true;
 }
 
-static void look_up(struct incoming *in, size_t i)
+static const char *time_fault(struct incoming *c, const struct series *series, int64_t t_ms)
 {
-    struct labels labels = in->batch->samples.p[i].labels;
-    struct series *guess = i < in->group->n ? in->group->order[i] : NULL;
-    if (guess && series_has_labels(guess, labels)) {
-        in->found[i] = guess;
-        in->accepted++;
-        return;
+    if (t_ms > c->now_ms + FUTURE_MS) {
+        return "is more than an hour ahead of this machine's clock: set the clocks";
     }
-    uint64_t hash = series_hash(labels);
-    in->found[i] = index_find(in->m->index, labels, hash);
-    if (!in->found[i]) {
-        if (index_count(in->m->index) + in->new_series >= SERIES_MAX || in->m->counters.next_id > SERIES_ID_MAX ||
-            !labels_acceptable(labels)) {
-            return;
-        }
-        in->hashes[i] = hash ? hash : 1;
-        in->new_series++;
+    if (t_ms < c->oldest_ms) {
+        return "is older than the retention: raise it (0 keeps everything), or leave such samples out";
     }
-    in->accepted++;
+    if (series && t_ms < c->order_ms && t_ms < series->last_ms) {
+        self_add(SELF_SAMPLES_OUT_OF_ORDER, 1);
+        return "is out of order by more than store.out_of_order allows: raise it, or use cloche import";
+    }
+    return window_is_affordable(c, t_ms) ? NULL
+                                         : "would open too many two-hour windows at once: send older samples in "
+                                           "order of time";
 }
 
-static void look_up_all(struct incoming *in)
+static void refuse(struct incoming *c, size_t i, const struct error *err)
 {
-    int64_t now_ms = clock_wall_ms();
-    for (size_t i = 0; i < in->batch->samples.len; i++) {
-        int64_t t_ms = in->batch->samples.p[i].t_ms;
-        if (time_is_acceptable(in->m, t_ms, now_ms) && window_is_affordable(in, t_ms)) {
-            look_up(in, i);
-        }
-    }
+    struct write_result *out = c->result;
+    out->first = out->rejected_series++ ? out->first : *err;
+    out->rejected_samples += c->request->series[i].count;
 }
 
-static bool cohort_has_room(const struct metrics *m, uint32_t cohort)
+static bool times_are_acceptable(struct incoming *c, size_t i, const struct series *series)
 {
-    return cohort < m->cohort_slots.len && m->cohort_slots.p[cohort] < COHORT_SLOTS;
+    const struct write_series *s = &c->request->series[i];
+    for (uint32_t k = 0; k < s->count; k++) {
+        int64_t t_ms = c->request->samples[s->first + k].t_ms;
+        const char *fault = time_fault(c, series, t_ms);
+        if (fault) {
+            struct error err;
+            struct labels labels = {0};
+            auto_buf name;
+            buf_init(&name, 4096);
+            if (c->request->labels(c->request->ctx, i, &c->in->arena, &labels, &err) == 0) {
+                labels_print(labels, &name);
+            }
+            error_set(&err, ERR_LIMIT, "series %.*s: its sample of %lld ms %s", (int)(name.len < 90 ? name.len : 90),
+                      name.len ? name.p : "", (long long)t_ms, fault);
+            refuse(c, i, &err);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* -- which series it is -- */
+
+static bool add_newcomer(struct incoming *c, size_t i, struct labels labels, uint64_t hash)
+{
+    struct metrics *m = c->m;
+    struct error err;
+    if (index_count(m->index) + c->in->newcomers.len >= SERIES_MAX || m->counters.next_id > SERIES_ID_MAX) {
+        error_set(&err, ERR_LIMIT,
+                  "there are %u series already: more are not taken; find the labels with many values at "
+                  "/api/v1/status/tsdb",
+                  SERIES_MAX);
+        refuse(c, i, &err);
+        return false;
+    }
+    if (!labels_acceptable(labels)) {
+        error_set(&err, ERR_LIMIT, "a series without metric name, with unsorted, doubled, empty or too many labels");
+        refuse(c, i, &err);
+        return false;
+    }
+    vec_push(&c->in->newcomers, ((struct newcomer){i, hash, labels}));
+    return true;
+}
+
+/* By labels. NULL: refused, or a newcomer. */
+static struct series *find_by_labels(struct incoming *c, size_t i, struct series *guess, uint64_t wire)
+{
+    struct labels labels = {0};
+    struct error err = {0};
+    if (c->request->labels(c->request->ctx, i, &c->in->arena, &labels, &err)) {
+        refuse(c, i, &err);
+        return NULL;
+    }
+    struct series *series = guess && series_has_labels(guess, labels) ? guess : NULL;
+    uint64_t hash = 0;
+    if (!series) {
+        hash = series_hash(labels);
+        series = index_find(c->m->index, labels, hash);
+    }
+    if (!times_are_acceptable(c, i, series)) {
+        return NULL;
+    }
+    if (!series) {
+        (void)add_newcomer(c, i, labels, hash);
+        return NULL;
+    }
+    series->wire = wire ? wire : series->wire;
+    return series;
+}
+
+static struct series *look_up(struct incoming *c, size_t i)
+{
+    struct series *guess = c->last ? c->last->successor : c->group->first;
+    uint64_t wire = c->wires[i];
+    struct series *series;
+    if (guess && wire && guess->wire == wire) {
+        series = times_are_acceptable(c, i, guess) ? guess : NULL;
+    } else {
+        series = find_by_labels(c, i, guess, wire);
+    }
+    if (!series) {
+        return NULL;
+    }
+    if (c->last) {
+        c->last->successor = series;
+    } else {
+        c->group->first = series;
+    }
+    c->last = series;
+    return series;
+}
+
+static void look_up_all(struct incoming *c)
+{
+    const struct write_request *request = c->request;
+    const struct store_options *options = &c->m->store->options;
+    c->now_ms = clock_wall_ms();
+    c->oldest_ms = options->retention_ms > 0 ? c->now_ms - options->retention_ms : TIME_MIN;
+    c->order_ms = options->out_of_order_ms > 0 && options->retention_ms > 0 && c->m->newest_ms != INT64_MIN
+                      ? c->m->newest_ms - options->out_of_order_ms
+                      : INT64_MIN;
+    vec_reserve(&c->in->found, request->series_count);
+    for (size_t i = 0; i < request->series_count; i++) {
+        c->in->found.p[i] = look_up(c, i);
+    }
+    c->in->found.len = request->series_count;
+}
+
+/* -- new series -- */
+
+static bool cohort_has_room(const struct metrics *m, uint32_t number)
+{
+    return number < m->cohorts.len && m->cohorts.p[number] && m->cohorts.p[number]->used < COHORT_SLOTS;
 }
 
 /* After a restart a group goes on with the cohort of the series it already has. */
-static uint32_t choose_cohort(struct incoming *in)
+static struct cohort *choose_cohort(struct incoming *c, int64_t t_ms)
 {
-    struct metrics *m = in->m;
-    struct group *group = in->group;
-    for (size_t i = 0; !group->has_cohort && i < in->batch->samples.len; i++) {
-        if (in->found[i] && cohort_has_room(m, in->found[i]->cohort)) {
-            group->cohort = in->found[i]->cohort;
+    struct metrics *m = c->m;
+    struct group *group = c->group;
+    for (size_t i = 0; !group->has_cohort && i < c->in->found.len; i++) {
+        if (c->in->found.p[i] && c->in->found.p[i]->cohort->used < COHORT_SLOTS) {
+            group->cohort = c->in->found.p[i]->cohort->number;
             group->has_cohort = true;
+            group->cohort_ms = t_ms;
         }
     }
-    if (!group->has_cohort || !cohort_has_room(m, group->cohort)) {
+    bool room = group->has_cohort && cohort_has_room(m, group->cohort);
+    if (!room || (t_ms != group->cohort_ms && m->cohorts.p[group->cohort]->used >= COHORT_MIN)) {
         group->cohort = m->counters.next_cohort++;
         group->has_cohort = true;
-        while (m->cohort_slots.len <= group->cohort) {
-            vec_push(&m->cohort_slots, 0);
-        }
     }
-    return group->cohort;
+    group->cohort_ms = t_ms;
+    return cohort_get(m, group->cohort);
 }
 
 /* Both locks are held. */
-static void make_series(struct incoming *in)
+static void make_series(struct incoming *c)
 {
-    struct metrics *m = in->m;
-    for (size_t i = 0; i < in->batch->samples.len; i++) {
-        if (!in->hashes[i]) {
-            continue;
+    struct metrics *m = c->m;
+    struct intake *in = c->in;
+    size_t made = 0;
+    vec_each (struct newcomer *, it, &in->newcomers) {
+        struct series *series = index_find(m->index, it->labels, it->hash); /* the same twice in a request */
+        if (!series) {
+            const struct write_series *s = &c->request->series[it->i];
+            struct cohort *cohort = choose_cohort(c, s->count ? c->request->samples[s->first].t_ms : 0);
+            series = index_add(m->index, m->counters.next_id++, cohort, (uint8_t)cohort->used, it->labels);
+            cohort_place(cohort, series);
+            in->newcomers.p[made++] = *it;
         }
-        struct labels labels = in->batch->samples.p[i].labels;
-        in->found[i] = index_find(m->index, labels, series_hash(labels)); /* the same new series twice in a batch */
-        if (!in->found[i]) {
-            uint32_t cohort = choose_cohort(in);
-            uint8_t slot = m->cohort_slots.p[cohort]++;
-            in->found[i] = index_add(m->index, m->counters.next_id++, cohort, slot, labels);
-            wal_add_series(&in->wal, in->found[i]->id, cohort, slot, labels);
-        }
+        series->wire = c->wires[it->i] ? c->wires[it->i] : series->wire;
+        in->found.p[it->i] = series;
     }
+    in->newcomers.len = made;
     self_set(SELF_SERIES, (int64_t)index_count(m->index));
 }
 
-static void insert_samples(struct incoming *in, uint64_t wal_seq)
+static void record_series(struct intake *in)
 {
-    struct metrics *m = in->m;
-    uint32_t safe_seq = snapshots_safe_seq(m);
-    m->seq++;
-    int64_t now_ms = clock_mono_ms();
-    for (size_t i = 0; i < in->batch->samples.len; i++) {
-        const struct batch_sample *sample = &in->batch->samples.p[i];
-        if (in->found[i]) {
-            head_insert(m, in->found[i], sample->t_ms, sample->value, wal_seq, safe_seq);
-            m->windows->touched_ms = now_ms;
-        }
+    wal_record_begin(&in->record, in->newcomers.len);
+    vec_each (const struct newcomer *, it, &in->newcomers) {
+        const struct series *series = in->found.p[it->i];
+        wal_record_series(&in->record, series->id, series->cohort->number, series->slot, it->labels);
     }
 }
 
-static void write_wal(struct incoming *in)
-{
-    for (size_t i = 0; i < in->batch->samples.len; i++) {
-        const struct batch_sample *sample = &in->batch->samples.p[i];
-        if (in->found[i]) {
-            wal_add_sample(&in->wal, in->found[i]->id, sample->t_ms, sample->value);
-        }
-    }
-}
-
-/* A series' record goes to the metrics environment at once, too: a damaged WAL record then costs its own samples, not
- * those of later records. Whatever is lost of this is made good by the flush, which comes later in the same queue. */
-static void store_new_series(struct incoming *in)
+/* A series' record goes to the metrics environment at once, too: a damaged record of the log then costs its own
+ * samples, not those of later ones. Whatever is lost of this is made good by the flush, which comes later in the same
+ * queue. */
+static void store_new_series(struct incoming *c)
 {
     struct kv_job *job = kv_job_new(NULL, NULL);
-    for (size_t i = 0; i < in->batch->samples.len; i++) {
-        if (in->hashes[i] && !in->found[i]->stored) {
-            series_put(job, in->found[i]);
-            in->found[i]->stored = true;
+    vec_each (const struct newcomer *, it, &c->in->newcomers) {
+        struct series *series = c->in->found.p[it->i];
+        if (!series->stored) {
+            series_put(job, series);
+            series->stored = true;
         }
     }
-    if (writer_push_always(in->m->store->writer, ENV_METRICS, kv_job_base(job))) {
+    if (writer_push_always(c->m->store->writer, ENV_METRICS, kv_job_base(job))) {
         kv_job_free(job);
     }
 }
 
-/* append_lock is held; the queue has room. */
-static int take(struct incoming *in, store_done_fn done, void *ctx)
+/* -- rows -- */
+
+static inline bool run_takes(const struct run *run, const struct series *series, int64_t t_ms)
 {
-    struct metrics *m = in->m;
-    uint64_t wal_seq = m->counters.wal_seq + 1;
-    look_up_all(in);
-    if (in->accepted) {
-        pthread_rwlock_wrlock(&m->lock);
-        make_series(in);
-        insert_samples(in, wal_seq);
-        pthread_rwlock_unlock(&m->lock);
-        if (in->new_series) {
-            store_new_series(in);
-        }
-        write_wal(in);
-        m->counters.wal_seq = wal_seq;
+    unsigned slot = series->slot;
+    uint64_t above = run->present[slot / 64] >> (slot % 64); /* this slot and those after it in the word */
+    for (unsigned word = slot / 64 + 1; word < PRESENT_WORDS; word++) {
+        above |= run->present[word];
     }
-    self_add(SELF_SAMPLES_APPENDED, (int64_t)in->accepted);
-    self_add(SELF_SAMPLES_REJECTED, (int64_t)(in->batch->samples.len - in->accepted));
-    families_update(m, in->batch->families.p, in->batch->families.len);
-    return wal_push(m, wal_seq, in->accepted ? wal_finish(&in->wal) : (struct str){NULL, 0}, done, ctx);
+    return run->cohort == series->cohort && run->t_ms == t_ms && !above;
 }
 
-/* What a batch may weigh in the queue, before it is known. */
-static size_t estimate(const struct batch *batch)
+static void make_runs(struct incoming *c)
 {
-    return 256 + batch->samples.len * 16;
+    struct intake *in = c->in;
+    const struct write_request *request = c->request;
+    vec_reserve(&in->values, request->sample_count);
+    vec_reserve(&in->runs, request->sample_count);
+    struct run *run = NULL;
+    for (size_t i = 0; i < in->found.len; i++) {
+        struct series *series = in->found.p[i];
+        const struct write_series *s = &request->series[i];
+        for (uint32_t k = 0; series && k < s->count; k++) {
+            const struct write_sample *sample = &request->samples[s->first + k];
+            if (!run || !run_takes(run, series, sample->t_ms)) {
+                run = &in->runs.p[in->runs.len++];
+                *run = (struct run){.cohort = series->cohort, .t_ms = sample->t_ms, .at = (uint32_t)in->values.len};
+            }
+            run->present[series->slot / 64] |= (uint64_t)1 << (series->slot % 64);
+            run->n++;
+            in->values.p[in->values.len++] = sample->value;
+            series->first_ms = sample->t_ms < series->first_ms ? sample->t_ms : series->first_ms;
+            series->last_ms = sample->t_ms > series->last_ms ? sample->t_ms : series->last_ms;
+        }
+    }
+}
+
+static void insert_runs(struct incoming *c, uint64_t wal_seq)
+{
+    struct metrics *m = c->m;
+    int64_t now_ms = clock_mono_ms();
+    m->seq++;
+    vec_each (const struct run *, run, &c->in->runs) {
+        head_insert(m, run, c->in->values.p, wal_seq);
+        m->windows->touched_ms = now_ms;
+    }
+    self_set(SELF_HEAD_SAMPLES, (int64_t)m->samples_in_head);
+}
+
+/* append_lock is held; the log has room. */
+static void take(struct incoming *c, bool wake, store_done_fn done, void *ctx)
+{
+    struct metrics *m = c->m;
+    struct intake *in = c->in;
+    uint64_t wal_seq = m->counters.wal_seq + 1;
+    look_up_all(c);
+    pthread_rwlock_wrlock(&m->lock);
+    if (in->newcomers.len) {
+        make_series(c);
+    }
+    make_runs(c);
+    insert_runs(c, wal_seq);
+    pthread_rwlock_unlock(&m->lock);
+    record_series(in);
+    if (in->newcomers.len) {
+        store_new_series(c);
+    }
+    wal_record_runs(&in->record, in->runs.p, in->runs.len, in->values.p, in->values.len);
+    c->result->samples = in->values.len;
+    bool any = in->values.len > 0;
+    m->counters.wal_seq = any ? wal_seq : m->counters.wal_seq;
+    families_update(m, c->request->families, c->request->family_count);
+    wal_push(m->store->wal, wal_seq, any ? buf_str(&in->record) : (struct str){0}, wake, done, ctx);
+    self_add(SELF_SAMPLES_APPENDED, (int64_t)c->result->samples);
+    self_add(SELF_SAMPLES_REJECTED, (int64_t)c->result->rejected_samples);
+}
+
+/* What a request may weigh in the queue, before it is known. */
+static size_t estimate(const struct write_request *request)
+{
+    return 256 + request->sample_count * 12;
+}
+
+/* Not under the lock: most of the bytes that an append reads are these. */
+static uint64_t *hash_keys(const struct metrics *m, const struct write_request *request)
+{
+    uint64_t *wires = mem_alloc(request->series_count * sizeof(*wires));
+    for (size_t i = 0; i < request->series_count; i++) {
+        struct str key = request->series[i].key;
+        wires[i] = key.len ? XXH3_64bits_withSeed(key.p, key.len, m->wire_seed) | 1 : 0;
+    }
+    return wires;
+}
+
+static int take_request(struct store *store, const struct write_request *request, bool wake, store_done_fn done,
+                        void *ctx, struct write_result *result)
+{
+    struct metrics *m = store->metrics;
+    *result = (struct write_result){0};
+    if (request->sample_count > WAL_RECORD_VALUES_MAX) {
+        return ERR_LIMIT;
+    }
+    auto_free uint64_t *wires = hash_keys(m, request);
+    pthread_mutex_lock(&m->append_lock);
+    if (!wal_has_room(store->wal, estimate(request)) || m->full_bytes > 2 * UNSEALED_MAX) {
+        pthread_mutex_unlock(&m->append_lock);
+        self_add(SELF_SAMPLES_REJECTED, (int64_t)request->sample_count);
+        return ERR_FULL;
+    }
+    intake_clear(m->intake);
+    struct incoming c = {.m = m,
+                         .in = m->intake,
+                         .request = request,
+                         .wires = wires,
+                         .result = result,
+                         .group = group_get(m, request->group),
+                         .last_window_ms = INT64_MIN};
+    take(&c, wake, done, ctx);
+    pthread_mutex_unlock(&m->append_lock);
+    return 0;
+}
+
+/* -- the two doors -- */
+
+static int batch_labels(void *ctx, size_t i, struct arena *arena, struct labels *out, struct error *err)
+{
+    (void)arena;
+    (void)err;
+    const struct batch *batch = ctx;
+    *out = batch->samples.p[i].labels;
+    return 0;
 }
 
 int store_append(struct store *store, const struct batch *batch, store_done_fn done, void *ctx)
 {
-    struct metrics *m = store->metrics;
     size_t n = batch->samples.len;
-    pthread_mutex_lock(&m->append_lock);
-    if (!writer_has_room(store->writer, estimate(batch))) {
-        pthread_mutex_unlock(&m->append_lock);
-        self_add(SELF_SAMPLES_REJECTED, (int64_t)n);
-        return ERR_FULL;
+    auto_free struct write_series *series = mem_alloc(n * sizeof(*series));
+    auto_free struct write_sample *samples = mem_alloc(n * sizeof(*samples));
+    for (size_t i = 0; i < n; i++) {
+        series[i] = (struct write_series){.first = (uint32_t)i, .count = 1};
+        samples[i] = (struct write_sample){batch->samples.p[i].t_ms, batch->samples.p[i].value};
     }
-    struct incoming in = {.m = m, .batch = batch, .last_window_ms = INT64_MIN, .group = group_get(m, batch->group)};
-    in.found = mem_zalloc((n + 1) * sizeof(struct series *));
-    in.hashes = mem_zalloc((n + 1) * sizeof(uint64_t));
-    wal_init(&in.wal, batch->t_ms);
-    int rc = take(&in, done, ctx);
-    mem_free(in.group->order);
-    in.group->order = in.found;
-    in.group->n = n;
-    pthread_mutex_unlock(&m->append_lock);
-    wal_release(&in.wal);
-    mem_free(in.hashes);
-    return rc;
+    union {
+        const struct batch *in;
+        void *out;
+    } unconst = {.in = batch};
+    const struct write_request request = {.group = batch->group,
+                                          .series = series,
+                                          .series_count = n,
+                                          .samples = samples,
+                                          .sample_count = n,
+                                          .labels = batch_labels,
+                                          .ctx = unconst.out,
+                                          .families = batch->families.p,
+                                          .family_count = batch->families.len};
+    struct write_result result;
+    return take_request(store, &request, true, done, ctx, &result);
+}
+
+int store_write(struct store *store, const struct write_request *request, struct write_result *out)
+{
+    int rc = take_request(store, request, false, NULL, NULL, out);
+    return rc ? rc : wal_commit(store->wal);
 }

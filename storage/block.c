@@ -7,18 +7,17 @@
 
 #include <xxhash.h>
 
-#define MAGIC        0x314b4c42u /* "BLK1" in memory */
-#define HEAD_SIZE    24          /* checksum 8, magic 4, format 4, series 4, times 4 */
-#define TIME_ENTRY   16          /* offset, size, count, checksum; 4 each */
-#define SERIES_ENTRY 24          /* id 8, time column 4, offset 4, size 4, checksum 4 */
-#define BLOCK_FORMAT 1
+#define MAGIC        0x324b4c42u /* "BLK2" in memory */
+#define HEAD_SIZE    24          /* checksum 8, magic 4, columns 4, time columns 4, bytes of all time columns 4 */
+#define TIME_ENTRY   12          /* count, end, checksum; 4 each */
+#define COLUMN_ENTRY 12          /* column 2, time column 2, end 4, checksum 4 */
 #define MAX_BLOCK    ((size_t)1 << 30)
 
 void block_key_write(const struct block_key *key, uint8_t out[BLOCK_KEY_SIZE])
 {
     out[0] = key->tier;
     env_put_be(out + 1, (uint64_t)key->window_ms ^ (uint64_t)1 << 63, 8);
-    env_put_be(out + 9, key->cohort, 4);
+    env_put_be(out + 9, key->group, 4);
     env_put_be(out + 13, key->number, 8);
     memcpy(out + 21, key->slots, sizeof(key->slots));
 }
@@ -31,7 +30,7 @@ bool block_key_read(struct str in, struct block_key *out)
     const uint8_t *p = (const uint8_t *)in.p;
     out->tier = p[0];
     out->window_ms = (int64_t)(env_get_be(p + 1, 8) ^ (uint64_t)1 << 63);
-    out->cohort = (uint32_t)env_get_be(p + 9, 4);
+    out->group = (uint32_t)env_get_be(p + 9, 4);
     out->number = env_get_be(p + 13, 8);
     memcpy(out->slots, p + 21, sizeof(out->slots));
     return true;
@@ -45,91 +44,95 @@ static uint32_t column_checksum(const void *p, size_t n)
 void block_builder_init(struct block_builder *b)
 {
     *b = (struct block_builder){0};
-    buf_init(&b->data, MAX_BLOCK);
+    buf_init(&b->times, MAX_BLOCK);
+    buf_init(&b->values, MAX_BLOCK);
 }
 
 void block_builder_clear(struct block_builder *b)
 {
-    for (size_t i = 0; i < b->times.len; i++) {
-        mem_free(b->times.p[i].t_ms);
-    }
-    vec_clear(&b->times);
-    vec_clear(&b->series);
-    buf_clear(&b->data);
+    vec_clear(&b->t_ms);
+    vec_clear(&b->time_columns);
+    vec_clear(&b->columns);
+    buf_clear(&b->times);
+    buf_clear(&b->values);
     b->samples = 0;
 }
 
 void block_builder_release(struct block_builder *b)
 {
-    block_builder_clear(b);
-    vec_release(&b->times);
-    vec_release(&b->series);
-    buf_release(&b->data);
+    vec_release(&b->t_ms);
+    vec_release(&b->time_columns);
+    vec_release(&b->columns);
+    buf_release(&b->times);
+    buf_release(&b->values);
 }
 
 /* The last column first: neighbours of a scrape share it. */
-static uint32_t time_column(struct block_builder *b, const int64_t *t_ms, size_t n)
+static uint16_t time_column(struct block_builder *b, const int64_t *t_ms, size_t n)
 {
-    for (size_t i = b->times.len; i-- > 0;) {
-        const struct block_time_column *it = &b->times.p[i];
-        if (it->n == n && memcmp(it->t_ms, t_ms, n * sizeof(*t_ms)) == 0) {
-            return (uint32_t)i;
+    uint64_t hash = XXH3_64bits(t_ms, n * sizeof(*t_ms));
+    for (size_t i = b->time_columns.len; i-- > 0;) {
+        const struct block_time_column *it = &b->time_columns.p[i];
+        if (it->hash == hash && it->n == n && memcmp(b->t_ms.p + it->at, t_ms, n * sizeof(*t_ms)) == 0) {
+            return (uint16_t)i;
         }
     }
-    struct block_time_column column = {.n = n, .offset = (uint32_t)b->data.len};
-    column.t_ms = mem_alloc(n * sizeof(*t_ms));
-    memcpy(column.t_ms, t_ms, n * sizeof(*t_ms));
-    chunk_add_times(&b->data, t_ms, n);
-    column.size = (uint32_t)(b->data.len - column.offset);
-    vec_push(&b->times, column);
-    return (uint32_t)(b->times.len - 1);
+    struct block_time_column column = {.n = (uint32_t)n, .at = b->t_ms.len, .hash = hash};
+    vec_reserve(&b->t_ms, b->t_ms.len + n);
+    memcpy(b->t_ms.p + b->t_ms.len, t_ms, n * sizeof(*t_ms));
+    b->t_ms.len += n;
+    chunk_add_times(&b->times, t_ms, n);
+    column.end = (uint32_t)b->times.len;
+    vec_push(&b->time_columns, column);
+    return (uint16_t)(b->time_columns.len - 1);
 }
 
-void block_builder_add(struct block_builder *b, uint64_t id, const int64_t *t_ms, const double *v, size_t n)
+void block_builder_add(struct block_builder *b, uint16_t column, const int64_t *t_ms, const double *v, size_t n)
 {
-    struct block_series series = {.id = id, .time_column = time_column(b, t_ms, n)};
-    series.offset = (uint32_t)b->data.len;
-    chunk_add_values(&b->data, v, n);
-    series.size = (uint32_t)(b->data.len - series.offset);
-    vec_push(&b->series, series);
+    struct block_value_column entry = {.column = column, .time_column = time_column(b, t_ms, n)};
+    chunk_add_values(&b->values, v, n);
+    entry.end = (uint32_t)b->values.len;
+    vec_push(&b->columns, entry);
     b->samples += n;
 }
 
-static size_t columns_at(size_t times, size_t series)
+static size_t columns_at(size_t times, size_t columns)
 {
-    return HEAD_SIZE + times * TIME_ENTRY + series * SERIES_ENTRY;
+    return HEAD_SIZE + times * TIME_ENTRY + columns * COLUMN_ENTRY;
 }
 
 size_t block_builder_size(const struct block_builder *b)
 {
-    return columns_at(b->times.len, b->series.len) + b->data.len;
+    return columns_at(b->time_columns.len, b->columns.len) + b->times.len + b->values.len;
 }
 
 void block_builder_finish(const struct block_builder *b, struct buf *out)
 {
-    size_t start = out->len;
-    uint32_t base = (uint32_t)columns_at(b->times.len, b->series.len);
+    size_t start = out->len, directories = columns_at(b->time_columns.len, b->columns.len);
     bytes_add_le(out, 0, 8);
     bytes_add_le(out, MAGIC, 4);
-    bytes_add_le(out, BLOCK_FORMAT, 4);
-    bytes_add_le(out, b->series.len, 4);
+    bytes_add_le(out, b->columns.len, 4);
+    bytes_add_le(out, b->time_columns.len, 4);
     bytes_add_le(out, b->times.len, 4);
-    vec_each (const struct block_time_column *, it, &b->times) {
-        bytes_add_le(out, base + it->offset, 4);
-        bytes_add_le(out, it->size, 4);
+    uint32_t from = 0;
+    vec_each (const struct block_time_column *, it, &b->time_columns) {
         bytes_add_le(out, it->n, 4);
-        bytes_add_le(out, column_checksum(b->data.p + it->offset, it->size), 4);
+        bytes_add_le(out, it->end, 4);
+        bytes_add_le(out, column_checksum(b->times.p + from, it->end - from), 4);
+        from = it->end;
     }
-    vec_each (const struct block_series *, it, &b->series) {
-        bytes_add_le(out, it->id, 8);
-        bytes_add_le(out, it->time_column, 4);
-        bytes_add_le(out, base + it->offset, 4);
-        bytes_add_le(out, it->size, 4);
-        bytes_add_le(out, column_checksum(b->data.p + it->offset, it->size), 4);
+    from = 0;
+    vec_each (const struct block_value_column *, it, &b->columns) {
+        bytes_add_le(out, it->column, 2);
+        bytes_add_le(out, it->time_column, 2);
+        bytes_add_le(out, it->end, 4);
+        bytes_add_le(out, column_checksum(b->values.p + from, it->end - from), 4);
+        from = it->end;
     }
-    uint64_t checksum = XXH3_64bits(out->p + start + 8, base - 8);
+    uint64_t checksum = XXH3_64bits(out->p + start + 8, directories - 8);
     bytes_store_le((uint8_t *)out->p + start, checksum, 8);
-    buf_add(out, buf_str(&b->data));
+    buf_add(out, buf_str(&b->times));
+    buf_add(out, buf_str(&b->values));
 }
 
 static uint32_t load32(const uint8_t *p)
@@ -137,91 +140,112 @@ static uint32_t load32(const uint8_t *p)
     return (uint32_t)bytes_load_le(p, 4);
 }
 
-static bool lies_within(const struct block *block, uint32_t offset, uint32_t size)
+static const uint8_t *time_entry(const struct block *block, uint32_t i)
 {
-    return size > 0 && (uint64_t)offset + size <= block->size;
+    return block->times + (size_t)i * TIME_ENTRY;
+}
+
+static const uint8_t *column_entry(const struct block *block, uint32_t i)
+{
+    return block->columns + (size_t)i * COLUMN_ENTRY;
 }
 
 static bool directory_is_sound(const struct block *block)
 {
+    uint32_t end = 0;
     for (uint32_t i = 0; i < block->time_count; i++) {
-        const uint8_t *e = block->times + (size_t)i * TIME_ENTRY;
-        uint32_t n = load32(e + 8);
-        if (!lies_within(block, load32(e), load32(e + 4)) || n == 0 || n > CHUNK_MAX_SAMPLES) {
+        const uint8_t *e = time_entry(block, i);
+        uint32_t n = load32(e);
+        if (n == 0 || n > CHUNK_MAX_SAMPLES || load32(e + 4) <= end) {
             return false;
         }
+        end = load32(e + 4);
     }
-    for (uint32_t i = 0; i < block->series_count; i++) {
-        const uint8_t *e = block->series + (size_t)i * SERIES_ENTRY;
-        if (load32(e + 8) >= block->time_count || !lies_within(block, load32(e + 12), load32(e + 16)) ||
-            (i > 0 && block_series_id(block, i) <= block_series_id(block, i - 1))) {
+    if (end != block->values_at - block->times_at) {
+        return false;
+    }
+    end = 0;
+    for (uint32_t i = 0; i < block->column_count; i++) {
+        const uint8_t *e = column_entry(block, i);
+        if (bytes_load_le(e + 2, 2) >= block->time_count || load32(e + 4) <= end ||
+            (i > 0 && block_column_id(block, i) <= block_column_id(block, i - 1))) {
             return false;
         }
+        end = load32(e + 4);
     }
-    return true;
+    return end == block->size - block->values_at;
+}
+
+void block_view(struct str value, struct block *out)
+{
+    const uint8_t *p = (const uint8_t *)value.p;
+    struct block block = {.p = p, .size = value.len, .column_count = load32(p + 12), .time_count = load32(p + 16)};
+    block.times = p + HEAD_SIZE;
+    block.columns = block.times + (size_t)block.time_count * TIME_ENTRY;
+    block.times_at = columns_at(block.time_count, block.column_count);
+    block.values_at = block.times_at + load32(p + 20);
+    *out = block;
 }
 
 int block_open(struct str value, struct block *out)
 {
     const uint8_t *p = (const uint8_t *)value.p;
-    if (value.len < HEAD_SIZE || load32(p + 8) != MAGIC || load32(p + 12) != BLOCK_FORMAT) {
+    if (value.len < HEAD_SIZE || load32(p + 8) != MAGIC || load32(p + 12) > BLOCK_COLUMNS_MAX ||
+        load32(p + 16) > BLOCK_COLUMNS_MAX) {
         return ERR_CORRUPT;
     }
-    struct block block = {.p = p, .size = value.len, .series_count = load32(p + 16), .time_count = load32(p + 20)};
-    if (block.series_count > BLOCK_SERIES_MAX || block.time_count > BLOCK_SERIES_MAX) {
-        return ERR_CORRUPT;
-    }
-    size_t columns = columns_at(block.time_count, block.series_count);
-    if (columns > value.len || bytes_load_le(p, 8) != XXH3_64bits(p + 8, columns - 8)) {
-        return ERR_CORRUPT;
-    }
-    block.times = p + HEAD_SIZE;
-    block.series = block.times + (size_t)block.time_count * TIME_ENTRY;
-    if (!directory_is_sound(&block)) {
+    struct block block;
+    block_view(value, &block);
+    if (block.values_at > value.len || bytes_load_le(p, 8) != XXH3_64bits(p + 8, block.times_at - 8) ||
+        !directory_is_sound(&block)) {
         return ERR_CORRUPT;
     }
     *out = block;
     return 0;
 }
 
-uint64_t block_series_id(const struct block *block, uint32_t index)
+uint16_t block_column_id(const struct block *block, uint32_t index)
 {
-    return bytes_load_le(block->series + (size_t)index * SERIES_ENTRY, 8);
+    return (uint16_t)bytes_load_le(column_entry(block, index), 2);
 }
 
-static const uint8_t *find_series(const struct block *block, uint64_t id)
+/* Its place in the directory, or column_count. */
+static uint32_t find_column(const struct block *block, uint16_t column)
 {
     uint32_t low = 0;
-    for (uint32_t high = block->series_count; low < high;) {
+    for (uint32_t high = block->column_count; low < high;) {
         uint32_t mid = low + (high - low) / 2;
-        if (block_series_id(block, mid) < id) {
+        if (block_column_id(block, mid) < column) {
             low = mid + 1;
         } else {
             high = mid;
         }
     }
-    bool found = low < block->series_count && block_series_id(block, low) == id;
-    return found ? block->series + (size_t)low * SERIES_ENTRY : NULL;
+    return low < block->column_count && block_column_id(block, low) == column ? low : block->column_count;
 }
 
-/* The bytes of a column, when its checksum is right. */
-static bool column_bytes(const struct block *block, uint32_t offset, uint32_t size, uint32_t checksum, struct str *out)
+/* The bytes of a column, when its checksum is right. end and checksum stand one after the other in both directories. */
+static bool column_bytes(const struct block *block, size_t base, const uint8_t *previous_end, const uint8_t *end,
+                         struct str *out)
 {
-    *out = (struct str){(const char *)block->p + offset, size};
-    return column_checksum(out->p, size) == checksum;
+    uint32_t from = previous_end ? load32(previous_end) : 0;
+    *out = (struct str){(const char *)block->p + base + from, load32(end) - from};
+    return column_checksum(out->p, out->len) == load32(end + 4);
 }
 
-int block_read(const struct block *block, uint64_t id, struct sample_columns *out)
+int block_read(const struct block *block, uint16_t column, struct sample_columns *out)
 {
-    const uint8_t *series = find_series(block, id);
-    if (!series) {
+    uint32_t at = find_column(block, column);
+    if (at == block->column_count) {
         return ERR_NOT_FOUND;
     }
-    const uint8_t *time = block->times + (size_t)load32(series + 8) * TIME_ENTRY;
+    const uint8_t *entry = column_entry(block, at);
+    uint32_t time_at = (uint32_t)bytes_load_le(entry + 2, 2);
+    const uint8_t *time = time_entry(block, time_at);
     struct str t_bytes, v_bytes;
-    size_t n = load32(time + 8);
-    if (!column_bytes(block, load32(time), load32(time + 4), load32(time + 12), &t_bytes) ||
-        !column_bytes(block, load32(series + 12), load32(series + 16), load32(series + 20), &v_bytes)) {
+    size_t n = load32(time);
+    if (!column_bytes(block, block->times_at, time_at ? time - TIME_ENTRY + 4 : NULL, time + 4, &t_bytes) ||
+        !column_bytes(block, block->values_at, at ? entry - COLUMN_ENTRY + 4 : NULL, entry + 4, &v_bytes)) {
         return ERR_CORRUPT;
     }
     sample_columns_reserve(out, n);

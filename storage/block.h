@@ -1,70 +1,89 @@
 /*
- * A block: the samples of one cohort in one window, compressed; one LMDB value, about 32 to 256 KiB.
+ * A block: the samples of a group of series in one window, compressed; one LMDB value, about 100 to 400 KiB, or, for a
+ * single cohort in the head, a piece of memory.
  *
- * A directory of series leads to a value column each, and to the time column it shares with the others of its scrape.
+ * A directory of columns leads to a value column each, and to the time column it shares with the others of its scrape.
  * Header and directory have a checksum, and so has each column: damage costs one column, not the block. Bytes:
  * FORMAT.md.
  *
  * The key starts with tier and window, so that retention deletes runs of pages; `number` tells blocks of the same
- * cohort and window apart (late samples make another one) and orders them: at equal times the higher number wins.
+ * group and window apart (late samples make another one) and orders them: at equal times the higher number wins.
  */
 #pragma once
 #include "src/base/vec.h"
 #include "storage/read.h"
 #include "storage/series.h"
 
-#define BLOCK_KEY_SIZE    (1 + 8 + 4 + 8 + COHORT_SLOTS / 8)
+#define GROUP_COHORTS 4 /* cohorts that share blocks: a value of many pages wastes little of its last one */
+#define GROUP_SLOTS   (GROUP_COHORTS * COHORT_SLOTS)
+
+#define BLOCK_KEY_SIZE    (1 + 8 + 4 + 8 + GROUP_SLOTS / 8)
 #define BLOCK_PREFIX_SIZE (1 + 8 + 4)
-#define BLOCK_SERIES_MAX  4096
+#define BLOCK_FIELDS      8 /* of a series in one block: a raw sample has one, a point of a tier several */
+#define BLOCK_COLUMNS_MAX (GROUP_SLOTS * BLOCK_FIELDS)
 
 struct block_key {
-    uint8_t tier;
+    uint8_t tier; /* enum tier */
     int64_t window_ms;
-    uint32_t cohort;
+    uint32_t group; /* cohort / GROUP_COHORTS */
     uint64_t number;
-    uint8_t slots[COHORT_SLOTS / 8]; /* bit s % 8 of byte s / 8: the series in slot s has samples here */
+    uint8_t slots[GROUP_SLOTS / 8]; /* bit s % 8 of byte s / 8: the series in slot s of the group has samples here */
 };
 void block_key_write(const struct block_key *key, uint8_t out[BLOCK_KEY_SIZE]);
 bool block_key_read(struct str in, struct block_key *out);
-static inline bool block_key_has(const struct block_key *key, uint8_t slot)
+static inline bool block_key_has(const struct block_key *key, unsigned slot)
 {
     return key->slots[slot / 8] >> (slot % 8) & 1;
 }
+static inline void block_key_set(struct block_key *key, unsigned slot)
+{
+    key->slots[slot / 8] |= (uint8_t)(1u << slot % 8);
+}
+
+/* The name of a column in its block. */
+static inline uint16_t block_column(unsigned slot, unsigned field)
+{
+    return (uint16_t)(slot * BLOCK_FIELDS + field);
+}
 
 struct block_time_column {
-    int64_t *t_ms;
-    size_t n;
-    uint32_t offset, size;
+    size_t at; /* of block_builder.t_ms */
+    uint32_t n, end;
+    uint64_t hash;
 };
-struct block_series {
-    uint64_t id;
-    uint32_t time_column, offset, size;
+struct block_value_column {
+    uint16_t column, time_column;
+    uint32_t end;
 };
 struct block_builder {
-    struct buf data; /* columns, one after the other */
-    vec(struct block_time_column) times;
-    vec(struct block_series) series;
+    struct buf times, values; /* columns, one after the other */
+    vec(int64_t) t_ms;        /* the time columns as they came, to find the next series' among them */
+    vec(struct block_time_column) time_columns;
+    vec(struct block_value_column) columns;
     size_t samples;
 };
 void block_builder_init(struct block_builder *b);
 void block_builder_release(struct block_builder *b);
 void block_builder_clear(struct block_builder *b);
-/* Ascending ids; n >= 1, times ascending and unique. */
-void block_builder_add(struct block_builder *b, uint64_t id, const int64_t *t_ms, const double *v, size_t n);
+/* Ascending columns; n >= 1, times ascending and unique. */
+void block_builder_add(struct block_builder *b, uint16_t column, const int64_t *t_ms, const double *v, size_t n);
 size_t block_builder_size(const struct block_builder *b); /* of the block as it stands */
 void block_builder_finish(const struct block_builder *b, struct buf *out);
 
 struct block {
     const uint8_t *p;
     size_t size;
-    uint32_t series_count, time_count;
-    const uint8_t *series, *times; /* directories */
+    uint32_t column_count, time_count;
+    const uint8_t *times, *columns; /* directories */
+    size_t times_at, values_at;
 };
-/* Checks the directory: every column lies within. */
+/* Checks checksum and directory: every column lies within. */
 int block_open(struct str value, struct block *out) MUST_USE;
-uint64_t block_series_id(const struct block *block, uint32_t index);
-/* Appends the samples of one series. ERR_NOT_FOUND when it has none here, ERR_CORRUPT. */
-int block_read(const struct block *block, uint64_t id, struct sample_columns *out) MUST_USE;
+/* Of bytes that block_builder_finish() made in this process. */
+void block_view(struct str value, struct block *out);
+uint16_t block_column_id(const struct block *block, uint32_t index);
+/* Appends the samples of one column. ERR_NOT_FOUND when it has none here, ERR_CORRUPT. */
+int block_read(const struct block *block, uint16_t column, struct sample_columns *out) MUST_USE;
 
 /* Room for n more samples behind out->n. */
 void sample_columns_reserve(struct sample_columns *columns, size_t n);

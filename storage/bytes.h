@@ -36,6 +36,18 @@ static inline void bytes_store_le(uint8_t *p, uint64_t v, unsigned bytes)
         p[i] = (uint8_t)v;
     }
 }
+/* One instruction where the machine is little-endian. */
+static inline uint64_t bytes_load64(const uint8_t *p)
+{
+    uint64_t v;
+    memcpy(&v, p, 8);
+    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? v : __builtin_bswap64(v);
+}
+static inline void bytes_store64(uint8_t *p, uint64_t v)
+{
+    v = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? v : __builtin_bswap64(v);
+    memcpy(p, &v, 8);
+}
 static inline void bytes_add_le(struct buf *out, uint64_t v, unsigned bytes)
 {
     uint8_t raw[8];

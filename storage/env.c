@@ -18,6 +18,7 @@ struct env_gate {
     char *path;
     unsigned flags;
     size_t map_bytes;
+    bool grow; /* the map is full: open with a larger one */
 };
 
 int env_code(int mdb_rc)
@@ -34,12 +35,13 @@ int env_code(int mdb_rc)
     case MDB_VERSION_MISMATCH:
         return ERR_VERSION;
     /* LMDB reports a short write, which is how a full disk looks, as EIO; reads are page faults and never EIO. */
-    case MDB_MAP_FULL:
     case ENOSPC:
     case EDQUOT:
     case EFBIG:
     case EIO:
         return ERR_FULL;
+    case MDB_MAP_FULL:
+        return ERR_MAP_FULL;
     case MDB_READERS_FULL:
     case MDB_TXN_FULL:
     case MDB_DBS_FULL:
@@ -54,7 +56,7 @@ int env_code(int mdb_rc)
 
 bool env_code_is_transient(int code)
 {
-    return code == ERR_FULL || code == -EIO || code == -ENOMEM || code == -EAGAIN;
+    return code == ERR_FULL || code == ERR_MAP_FULL || code == -EIO || code == -ENOMEM || code == -EAGAIN;
 }
 
 static int open_error(struct error *err, int rc, const char *path)
@@ -110,6 +112,7 @@ static int check_version(struct env *env, MDB_txn *txn, const char *path, struct
         env_put_be(bytes, env->spec->version, sizeof(bytes));
         val = env_val(bytes, sizeof(bytes));
         rc = mdb_put(txn, env->meta, &key, &val, 0);
+        env->found_version = env->spec->version;
         return rc ? open_error(err, rc, path) : 0;
     }
     if (rc) {
@@ -125,7 +128,28 @@ static int check_version(struct env *env, MDB_txn *txn, const char *path, struct
                          "choose another --data",
                          path, version, env->spec->version);
     }
+    env->found_version = version;
     return 0;
+}
+
+int env_set_version(struct env *env)
+{
+    uint8_t bytes[4];
+    env_put_be(bytes, env->spec->version, sizeof(bytes));
+    MDB_val key = env_val(FORMAT_KEY, strlen(FORMAT_KEY)), val = env_val(bytes, sizeof(bytes));
+    MDB_txn *txn = NULL;
+    int rc = env_write(env, &txn);
+    if (rc) {
+        return rc;
+    }
+    rc = env_code(mdb_put(txn, env->meta, &key, &val, 0));
+    if (rc) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    rc = env_code(mdb_txn_commit(txn));
+    env->found_version = rc ? env->found_version : env->spec->version;
+    return rc ? rc : env_sync(env);
 }
 
 /* The version is judged before any other database is touched. */
@@ -241,8 +265,10 @@ static int reopen(struct env *env)
     MDB_env *old = busy ? NULL : steal(env->mdb);
     pthread_mutex_unlock(&gate->lock);
     if (busy) {
-        return -EIO;
+        return gate->grow ? ERR_MAP_FULL : -EIO;
     }
+    gate->map_bytes *= gate->grow ? 2 : 1;
+    gate->grow = false;
     if (old) {
         mdb_env_close(old);
     }
@@ -308,9 +334,14 @@ void env_read_end(MDB_txn *txn)
     }
 }
 
+void env_grow(struct env *env)
+{
+    env->gate->grow = true;
+}
+
 int env_write(struct env *env, MDB_txn **out)
 {
-    int rc = env->mdb ? mdb_txn_begin(env->mdb, NULL, 0, out) : MDB_PANIC;
+    int rc = env->mdb && !env->gate->grow ? mdb_txn_begin(env->mdb, NULL, 0, out) : MDB_PANIC;
     if (rc == MDB_PANIC) {
         rc = reopen(env);
         return rc ? rc : env_code(mdb_txn_begin(env->mdb, NULL, 0, out));

@@ -21,7 +21,7 @@
 
 #include <lmdb.h>
 
-enum env_id { ENV_WAL, ENV_METRICS, ENV_TASKS, ENV_STATE, ENV_COUNT };
+enum env_id { ENV_METRICS, ENV_TASKS, ENV_STATE, ENV_COUNT };
 
 #define ENV_DBI_MAX 16
 #define ENV_READERS 512
@@ -40,6 +40,7 @@ struct env_spec {
 struct env_gate; /* who is inside */
 struct env {
     const struct env_spec *spec;
+    uint32_t found_version; /* of the format, as it was opened */
     struct env_gate *gate;
     MDB_env *mdb; /* NULL while it is opened anew */
     MDB_dbi meta;
@@ -52,8 +53,10 @@ struct env {
 int env_open(struct env *env, const struct env_spec *spec, const char *dir, size_t map_bytes, bool sync_always,
              struct error *err) MUST_USE;
 void env_close(struct env *env); /* harmless on a zeroed one */
+/* What is in it has been brought to spec->version. */
+int env_set_version(struct env *env) MUST_USE;
 
-/* LMDB's result to ours: MDB_NOTFOUND is ERR_NOT_FOUND; damage is ERR_CORRUPT; disk or map full is ERR_FULL; errno as
+/* LMDB's result to ours: MDB_NOTFOUND is ERR_NOT_FOUND; damage is ERR_CORRUPT; disk full is ERR_FULL; errno as
  * -errno. */
 int env_code(int mdb_rc) MUST_USE;
 /* The write may succeed when space returns or the device recovers: keep the data, try again. */
@@ -69,6 +72,9 @@ void env_read_end(MDB_txn *txn); /* NULL is fine */
 /* A write transaction, for the writer thread: end it with mdb_txn_commit() or mdb_txn_abort(). Opens the environment
  * anew when LMDB has given it up; -EIO: not yet possible, try again. */
 int env_write(struct env *env, MDB_txn **out) MUST_USE;
+/* After ERR_MAP_FULL: the next env_write() opens it with a map of twice the size, as soon as nobody reads (until then
+ * ERR_MAP_FULL). */
+void env_grow(struct env *env);
 static inline void env_read_end_indirect(MDB_txn **txn)
 {
     env_read_end(*txn);

@@ -1,4 +1,5 @@
-/* The upkeep thread: windows whose time has passed become blocks; what nobody reads any more is freed. */
+/* The upkeep thread: full pieces are sealed, windows whose time has passed become blocks, what nobody reads any more is
+ * freed. */
 #include "src/base/clock.h"
 #include "src/base/counter.h"
 #include "src/base/mem.h"
@@ -10,11 +11,12 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#define BLOCK_BYTES   ((size_t)128 << 10) /* a block is closed beyond that */
+#define BLOCK_BYTES   ((size_t)1 << 20)   /* a block is closed beyond that */
 #define JOB_BYTES     ((size_t)8 << 20)   /* blocks of one transaction */
 #define WINDOW_FULL   ((uint64_t)8 << 20) /* samples: a late window waits no longer */
-#define RELEASE_SLICE 2000                /* spans freed under one lock */
-#define ROUND_MS      1000
+#define GOOD_COLUMN   60                  /* rows of a cohort: a window with so many makes blocks worth having */
+#define RELEASE_SLICE 200                 /* strips freed under one lock */
+#define ROUND_MS      500
 #define FAILED_ROUNDS 60 /* without a flush after one that failed for good: a full disk is waited for in the writer */
 
 /* What one flush waits for: every job it queued. */
@@ -26,6 +28,7 @@ struct flush {
     struct block_key key; /* of the block being built */
     struct buf block;
     struct sample_columns columns;
+    vec(struct series *) recorded; /* whose records go with this flush */
     int64_t blocks;
     pthread_mutex_t lock;
     pthread_cond_t done;
@@ -45,13 +48,27 @@ static void unlock_all(struct metrics *m)
     pthread_mutex_unlock(&m->append_lock);
 }
 
-static bool is_due(const struct window *window, int64_t newest_ms, int64_t mono_ms)
+/* In time: by the newest sample, because a sender that lags brings what belongs here. When nothing comes any more, by
+ * the clock. */
+static bool is_due(const struct window *window, int64_t newest_ms, int64_t wall_ms, int64_t mono_ms, size_t cohorts)
 {
-    if (newest_ms < window->start_ms + WINDOW_MS + FLUSH_WAIT_MS) {
+    int64_t over_ms = window->start_ms + WINDOW_MS + FLUSH_WAIT_MS, idle_ms = mono_ms - window->touched_ms;
+    if (wall_ms < over_ms) {
         return false;
     }
-    return !window->late || mono_ms - window->touched_ms >= LATE_IDLE_MS ||
-           mono_ms - window->created_ms >= FLUSH_WAIT_MS || window->samples >= WINDOW_FULL;
+    bool in_time = !window->late && newest_ms >= over_ms;
+    bool good = window->rows >= GOOD_COLUMN * cohorts;
+    return in_time || idle_ms >= LATE_IDLE_MS || (good && idle_ms >= IDLE_MS) ||
+           (window->late && mono_ms - window->created_ms >= FLUSH_WAIT_MS) || window->samples >= WINDOW_FULL;
+}
+
+static size_t count_strips(const struct window *window)
+{
+    size_t n = 0;
+    for (const struct strip *it = window->strips; it; it = it->next_in_window) {
+        n++;
+    }
+    return n;
 }
 
 /* The window to be flushed next, frozen; NULL: none. One whose flush failed comes first: of the same two hours there
@@ -67,7 +84,7 @@ static struct window *freeze_next(struct metrics *m, bool all)
             next = it;
             break;
         }
-        bool due = !it->frozen && (all || is_due(it, newest_ms, mono_ms));
+        bool due = !it->frozen && (all || is_due(it, newest_ms, wall_ms, mono_ms, count_strips(it)));
         if (due && (!next || it->start_ms < next->start_ms)) {
             next = it;
         }
@@ -76,6 +93,7 @@ static struct window *freeze_next(struct metrics *m, bool all)
         next->frozen = true;
         next->last_wal = m->counters.wal_seq;
         m->open_windows--;
+        seal_forget(m, next);
     }
     unlock_all(m);
     return next;
@@ -118,7 +136,7 @@ static int wait_for_jobs(struct flush *flush)
 
 static void close_block(struct flush *flush)
 {
-    if (!flush->builder.series.len) {
+    if (!flush->builder.columns.len) {
         return;
     }
     buf_clear(&flush->block);
@@ -135,34 +153,45 @@ static void close_block(struct flush *flush)
     }
 }
 
-static void add_span(struct flush *flush, const struct span *span)
+static void add_columns(struct flush *flush, struct series *series)
 {
-    const struct series *series = span->series;
-    if (!series->stored) { /* known from the WAL alone; set when the flush is committed */
+    if (!series->stored) { /* known from the log alone */
         series_put(flush->job, series);
+        vec_push(&flush->recorded, series);
     }
-    flush->columns.n = 0;
-    if (span_read(span, 0, true, &flush->columns) || flush->columns.n == 0) {
-        self_add(SELF_CORRUPTIONS, 1);
-        return;
-    }
+    unsigned slot = series->cohort->number % GROUP_COHORTS * COHORT_SLOTS + series->slot;
     sample_columns_settle(&flush->columns);
-    if (flush->builder.series.len &&
-        (flush->key.cohort != series->cohort || block_builder_size(&flush->builder) > BLOCK_BYTES)) {
-        close_block(flush);
-    }
-    flush->key.cohort = series->cohort;
-    flush->key.slots[series->slot / 8] |= (uint8_t)(1u << series->slot % 8);
-    block_builder_add(&flush->builder, series->id, flush->columns.t_ms, flush->columns.v, flush->columns.n);
+    block_key_set(&flush->key, slot);
+    block_builder_add(&flush->builder, block_column(slot, 0), flush->columns.t_ms, flush->columns.v, flush->columns.n);
 }
 
-static int compare_spans(const void *a, const void *b)
+/* Slots of series that have been deleted since have no series any more. */
+static void add_strip(struct flush *flush, const struct strip *strip)
 {
-    const struct series *x = (*(const struct span *const *)a)->series, *y = (*(const struct span *const *)b)->series;
-    if (x->cohort != y->cohort) {
-        return x->cohort < y->cohort ? -1 : 1;
+    const struct cohort *cohort = strip->cohort;
+    uint32_t group = cohort->number / GROUP_COHORTS;
+    if (flush->builder.columns.len &&
+        (flush->key.group != group || block_builder_size(&flush->builder) > BLOCK_BYTES)) {
+        close_block(flush);
     }
-    return x->id < y->id ? -1 : x->id > y->id;
+    flush->key.group = group;
+    for (unsigned slot = 0; slot < cohort->used; slot++) {
+        struct series *series = cohort->slots[slot];
+        flush->columns.n = 0;
+        if (series && strip_read(strip, slot, 0, true, &flush->columns)) {
+            damage_note(flush->m->damage, "memory of series %llu is damaged: its samples of one window are lost",
+                        (unsigned long long)series->id);
+        } else if (series && flush->columns.n) {
+            add_columns(flush, series);
+        }
+    }
+}
+
+static int compare_strips(const void *a, const void *b)
+{
+    uint32_t x = (*(const struct strip *const *)a)->cohort->number,
+             y = (*(const struct strip *const *)b)->cohort->number;
+    return (x > y) - (x < y);
 }
 
 static void put_progress(struct flush *flush)
@@ -183,17 +212,17 @@ static void put_progress(struct flush *flush)
  * blocks whose samples the WAL brings back once more, with the same values. */
 static int write_blocks(struct flush *flush)
 {
-    vec(const struct span *) spans = {0};
-    for (const struct span *it = flush->window->spans; it; it = it->next_in_window) {
-        vec_push(&spans, it);
+    vec(const struct strip *) strips = {0};
+    for (const struct strip *it = flush->window->strips; it; it = it->next_in_window) {
+        vec_push(&strips, it);
     }
-    if (spans.len) {
-        qsort(spans.p, spans.len, sizeof(*spans.p), compare_spans);
+    if (strips.len) {
+        qsort(strips.p, strips.len, sizeof(*strips.p), compare_strips);
     }
-    for (size_t i = 0; i < spans.len; i++) {
-        add_span(flush, spans.p[i]);
+    for (size_t i = 0; i < strips.len; i++) {
+        add_strip(flush, strips.p[i]);
     }
-    vec_release(&spans);
+    vec_release(&strips);
     close_block(flush);
     put_progress(flush);
     push_job(flush);
@@ -210,6 +239,10 @@ static int flush_window(struct metrics *m, struct window *window)
     flush.job = kv_job_new(job_done, &flush);
     int rc = write_blocks(&flush);
     self_add(SELF_BLOCKS_WRITTEN, rc ? 0 : flush.blocks);
+    for (size_t i = 0; rc == 0 && i < flush.recorded.len; i++) {
+        flush.recorded.p[i]->stored = true; /* none has been freed: sweeping waits for flush_lock */
+    }
+    vec_release(&flush.recorded);
     kv_job_free(flush.job);
     block_builder_release(&flush.builder);
     buf_release(&flush.block);
@@ -241,16 +274,16 @@ static int mark_committed(struct metrics *m, struct window *window)
     lock_all(m);
     window->committed = true;
     window->retire_tag = snapshots_tag(m);
-    for (struct span *it = window->spans; it; it = it->next_in_window) {
-        it->series->stored = true;
-    }
     m->samples_in_head -= window->samples;
     m->disk_oldest_ms = window->start_ms < m->disk_oldest_ms ? window->start_ms : m->disk_oldest_ms;
     int64_t end_ms = window->start_ms + WINDOW_MS;
     m->disk_newest_ms = end_ms > m->disk_newest_ms ? end_ms : m->disk_newest_ms;
     uint64_t keep_from = first_needed_wal(m);
+    self_set(SELF_HEAD_SAMPLES, (int64_t)m->samples_in_head);
     unlock_all(m);
+    (void)!wal_commit(m->store->wal); /* what is flushed must not be written to the log after its segment is gone */
     __atomic_store_n(&m->wal_keep_from, keep_from, __ATOMIC_RELEASE);
+    wal_keep_from(m->store->wal, keep_from);
     return 0;
 }
 
@@ -264,7 +297,7 @@ int metrics_flush(struct metrics *m, bool all)
         rc = rc ? rc : mark_committed(m, window);
     }
     if (flushed) {
-        writer_request_tick(m->store->writer); /* truncates the WAL */
+        writer_request_tick(m->store->writer); /* forgets how far windows were flushed that the log has left */
     }
     __atomic_store_n(&m->flush_failure, rc, __ATOMIC_RELAXED);
     metrics_release_retired(m);
@@ -272,32 +305,32 @@ int metrics_flush(struct metrics *m, bool all)
     return rc;
 }
 
-static void unlink_span(struct span *span)
+static void unlink_strip(struct strip *strip)
 {
-    struct span **at = &span->series->spans;
-    while (*at != span) {
+    struct strip **at = &strip->cohort->strips;
+    while (*at != strip) {
         at = &(*at)->next;
     }
-    *at = span->next;
+    *at = strip->next;
 }
 
 /* True when the window is empty. A slice at a time: appenders and readers wait for the lock. */
 static bool release_slice(struct metrics *m, struct window *window)
 {
-    struct span *slice = NULL;
+    struct strip *slice = NULL;
     lock_all(m);
-    for (int i = 0; i < RELEASE_SLICE && window->spans; i++) {
-        struct span *span = window->spans;
-        window->spans = span->next_in_window;
-        unlink_span(span);
-        span->next = slice;
-        slice = span;
+    for (int i = 0; i < RELEASE_SLICE && window->strips; i++) {
+        struct strip *strip = window->strips;
+        window->strips = strip->next_in_window;
+        unlink_strip(strip);
+        strip->next = slice;
+        slice = strip;
     }
-    bool empty = !window->spans;
+    bool empty = !window->strips;
     unlock_all(m);
-    for (struct span *next; slice; slice = next) {
+    for (struct strip *next; slice; slice = next) {
         next = slice->next;
-        span_free(slice);
+        strip_free(slice);
     }
     return empty;
 }
@@ -364,7 +397,9 @@ static bool wait_round(struct metrics *m, bool *sweep)
 {
     struct timespec at;
     clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_sec += ROUND_MS / 1000;
+    at.tv_nsec += ROUND_MS * 1000000L;
+    at.tv_sec += at.tv_nsec / 1000000000;
+    at.tv_nsec %= 1000000000;
     pthread_mutex_lock(&m->upkeep_lock);
     if (!m->upkeep_stop) {
         pthread_cond_timedwait(&m->upkeep_wake, &m->upkeep_lock, &at);
@@ -376,15 +411,28 @@ static bool wait_round(struct metrics *m, bool *sweep)
     return !stop;
 }
 
+static void note_figures(struct metrics *m)
+{
+    struct wal_figures wal;
+    wal_get_figures(m->store->wal, &wal);
+    self_set(SELF_WAL_BYTES, (int64_t)wal.bytes);
+    self_set(SELF_WAL_AGE_MS, wal.oldest_ms ? clock_wall_ms() - wal.oldest_ms : 0);
+    snapshots_note_figures(m);
+}
+
 static void *upkeep_main(void *arg)
 {
     struct metrics *m = arg;
     thread_set_name("store-upkeep");
     bool sweep;
     for (int pause = 0; wait_round(m, &sweep); pause -= pause > 0) {
+        pthread_mutex_lock(&m->flush_lock);
+        (void)metrics_seal(m);
+        pthread_mutex_unlock(&m->flush_lock);
         if (pause == 0 && metrics_flush(m, false)) {
             pause = FAILED_ROUNDS;
         }
+        note_figures(m);
         if (sweep) {
             metrics_sweep(m);
         }

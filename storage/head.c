@@ -1,158 +1,188 @@
 #include "storage/head.h"
 
 #include "src/base/mem.h"
-#include "storage/chunk.h"
 
-#define SEAL_AT     96   /* plus up to 63, by id: the series of a scrape must not all be sealed by the same append */
-#define SEAL_ALWAYS 4096 /* even though a snapshot is older */
+#define SEAL_ROWS   120 /* plus up to 63, by cohort: the cohorts of a scrape must not all fill up with one append */
+#define SPARSE_ROWS 3840
 
-struct span *span_of(struct series *series, struct window *window)
+struct strip *strip_of(struct cohort *cohort, struct window *window)
 {
-    struct span **at = &series->spans;
+    struct strip **at = &cohort->strips;
     while (*at && (*at)->window->start_ms > window->start_ms) {
         at = &(*at)->next;
     }
     if (*at && (*at)->window == window) {
         return *at;
     }
-    struct span *span = mem_zalloc(sizeof(*span));
-    span->series = series;
-    span->window = window;
-    span->sealed_tail = &span->sealed;
-    span->next = *at;
-    *at = span;
-    span->next_in_window = window->spans;
-    window->spans = span;
-    return span;
+    struct strip *strip = mem_zalloc(sizeof(*strip));
+    strip->cohort = cohort;
+    strip->window = window;
+    strip->next = *at;
+    *at = strip;
+    strip->next_in_window = window->strips;
+    window->strips = strip;
+    return strip;
 }
 
-static uint32_t first_seq(const struct span *span)
+/* Rows with few of the cohort's series would make columns of a handful of samples: those wait for more. */
+static bool is_full(const struct piece *piece, const struct cohort *cohort)
 {
-    uint32_t first = span->raw[0].seq;
-    for (uint32_t i = 1; i < span->n; i++) {
-        first = seq_newer(first, span->raw[i].seq) ? span->raw[i].seq : first;
-    }
-    return first;
+    uint32_t rows = SEAL_ROWS + cohort->number * 37 % 64;
+    return piece->n >= SPARSE_ROWS ||
+           (piece->n >= rows && (uint64_t)piece->values_n * 4 >= (uint64_t)piece->n * cohort->used);
 }
 
-static void seal(struct span *span)
+static uint32_t grown(uint32_t cap, uint32_t needed)
 {
-    uint32_t n = span->n;
-    auto_free int64_t *t_ms = mem_alloc(n * sizeof(*t_ms));
-    auto_free double *v = mem_alloc(n * sizeof(*v));
-    for (uint32_t i = 0; i < n; i++) {
-        t_ms[i] = span->raw[i].t;
-        v[i] = span->raw[i].v;
-    }
-    auto_buf out;
-    buf_init(&out, (size_t)n * 24 + 64);
-    chunk_add_times(&out, t_ms, n);
-    size_t times_size = out.len;
-    chunk_add_values(&out, v, n);
-    struct sealed *sealed = mem_alloc(sizeof(*sealed) + out.len);
-    *sealed = (struct sealed){.n = n,
-                              .times_size = (uint32_t)times_size,
-                              .values_size = (uint32_t)(out.len - times_size),
-                              .first_seq = first_seq(span)};
-    memcpy(sealed->bytes, out.p, out.len);
-    *span->sealed_tail = sealed;
-    span->sealed_tail = &sealed->next;
-    mem_free(span->raw); /* most series wait long for their next samples: no empty room meanwhile */
-    span->raw = NULL;
-    span->n = span->cap = 0;
+    cap = cap ? cap * 2 : 8;
+    return cap < needed ? needed : cap;
 }
 
-static void make_room(struct span *span, uint32_t safe_seq)
+static void make_room(struct piece *piece, uint32_t values)
 {
-    bool safe = span->n && !seq_newer(span->last_seq, safe_seq);
-    if ((span->n >= SEAL_AT + span->series->id % 64 && safe) || span->n >= SEAL_ALWAYS) {
-        seal(span);
+    if (piece->n == piece->cap) {
+        piece->cap = grown(piece->cap, 0);
+        piece->rows = mem_realloc_array(piece->rows, piece->cap, sizeof(*piece->rows));
     }
-    if (span->n == span->cap) {
-        span->cap = span->cap < 4 ? 4 : span->cap < 32 || span->cap >= SEAL_ALWAYS / 4 ? span->cap * 2 : span->cap + 32;
-        span->raw = mem_realloc_array(span->raw, span->cap, sizeof(*span->raw));
+    if (piece->values_cap - piece->values_n < values) {
+        piece->values_cap = grown(piece->values_cap, piece->values_n + values);
+        piece->values = mem_realloc_array(piece->values, piece->values_cap, sizeof(*piece->values));
     }
 }
 
-/* Where t belongs in the sorted raw run. */
-static uint32_t find_place(const struct span *span, uint32_t t)
+static struct piece *open_piece(struct strip *strip, uint32_t seq)
 {
-    if (span->n == 0 || span->raw[span->n - 1].t < t) {
-        return span->n;
+    struct piece *piece = mem_zalloc(sizeof(*piece));
+    piece->first_seq = seq;
+    if (strip->last) {
+        strip->last->next = piece;
+    } else {
+        strip->pieces = piece;
     }
-    uint32_t low = 0;
-    for (uint32_t high = span->n; low < high;) {
-        uint32_t mid = low + (high - low) / 2;
-        if (span->raw[mid].t < t) {
-            low = mid + 1;
-        } else {
-            high = mid;
+    strip->last = piece;
+    return piece;
+}
+
+bool strip_add(struct strip *strip, const struct run *run, const double *values, uint32_t seq)
+{
+    struct piece *piece = strip->last;
+    bool full = piece && is_full(piece, strip->cohort);
+    if (!piece || full) {
+        piece = open_piece(strip, seq);
+    }
+    make_room(piece, run->n);
+    struct row *row = &piece->rows[piece->n++];
+    *row = (struct row){.t = (uint32_t)(run->t_ms - strip->window->start_ms), .seq = seq, .at = piece->values_n};
+    memcpy(row->present, run->present, sizeof(row->present));
+    memcpy(piece->values + piece->values_n, values + run->at, run->n * sizeof(*values));
+    piece->values_n += run->n;
+    piece->samples = piece->values_n;
+    piece->last_seq = seq;
+    return full;
+}
+
+static inline bool row_has(const struct row *row, unsigned slot)
+{
+    return row->present[slot / 64] >> (slot % 64) & 1;
+}
+
+/* Slots below this one that have a value. */
+static inline unsigned row_rank(const struct row *row, unsigned slot)
+{
+    uint64_t below = row->present[slot / 64] & (((uint64_t)1 << slot % 64) - 1);
+    unsigned rank = (unsigned)__builtin_popcountll(below);
+    for (unsigned word = 0; word < slot / 64; word++) {
+        rank += (unsigned)__builtin_popcountll(row->present[word]);
+    }
+    return rank;
+}
+
+static void read_rows(const struct piece *piece, int64_t start_ms, unsigned slot, uint32_t seq, bool all,
+                      struct sample_columns *out)
+{
+    sample_columns_reserve(out, piece->n);
+    for (uint32_t i = 0; i < piece->n; i++) {
+        const struct row *row = &piece->rows[i];
+        if (row_has(row, slot) && (all || !seq_newer(row->seq, seq))) {
+            out->t_ms[out->n] = start_ms + row->t;
+            out->v[out->n++] = piece->values[row->at + row_rank(row, slot)];
         }
     }
-    return low;
 }
 
-bool span_insert(struct span *span, int64_t t_ms, double v, uint32_t seq, uint32_t safe_seq)
+static int read_piece(const struct strip *strip, const struct piece *piece, unsigned slot, uint32_t seq, bool all,
+                      struct sample_columns *out)
 {
-    uint32_t t = (uint32_t)(t_ms - span->window->start_ms);
-    uint32_t at = find_place(span, t);
-    if (at < span->n && span->raw[at].t == t) {
-        span->raw[at] = (struct raw_sample){v, t, seq};
-        span->last_seq = seq;
-        return false;
+    if (!piece->block) {
+        read_rows(piece, strip->window->start_ms, slot, seq, all, out);
+        return 0;
     }
-    uint32_t before = span->n;
-    make_room(span, safe_seq);
-    at = span->n == before ? at : 0; /* sealed: the run is empty */
-    memmove(span->raw + at + 1, span->raw + at, (span->n - at) * sizeof(*span->raw));
-    span->raw[at] = (struct raw_sample){v, t, seq};
-    span->n++;
-    span->last_seq = seq;
-    return true;
+    struct block block;
+    block_view((struct str){piece->block, piece->block_size}, &block);
+    int rc = block_read(&block, block_column(slot, 0), out);
+    return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
-static int read_sealed(const struct sealed *sealed, int64_t start_ms, struct sample_columns *out)
+int strip_read(const struct strip *strip, unsigned slot, uint32_t seq, bool all, struct sample_columns *out)
 {
-    sample_columns_reserve(out, sealed->n);
-    struct str times = {sealed->bytes, sealed->times_size};
-    struct str values = {sealed->bytes + sealed->times_size, sealed->values_size};
-    int rc = chunk_read_times(times, out->t_ms + out->n, sealed->n);
-    rc = rc ? rc : chunk_read_values(values, out->v + out->n, sealed->n);
-    for (uint32_t i = 0; rc == 0 && i < sealed->n; i++) {
-        out->t_ms[out->n + i] += start_ms;
+    int rc = 0;
+    for (const struct piece *it = strip->pieces; it && rc == 0; it = it->next) {
+        if (all || !seq_newer(it->first_seq, seq)) {
+            rc = read_piece(strip, it, slot, seq, all, out);
+        }
     }
-    out->n += rc ? 0 : sealed->n;
     return rc;
 }
 
-int span_read(const struct span *span, uint32_t seq, bool all, struct sample_columns *out)
+struct piece *piece_seal(const struct strip *strip, const struct piece *raw, struct block_builder *builder,
+                         struct sample_columns *scratch)
 {
-    for (const struct sealed *it = span->sealed; it; it = it->next) {
-        int rc = all || !seq_newer(it->first_seq, seq) ? read_sealed(it, span->window->start_ms, out) : 0;
-        if (rc) {
-            return rc;
+    block_builder_clear(builder);
+    for (unsigned slot = 0; slot < strip->cohort->used; slot++) {
+        scratch->n = 0;
+        read_rows(raw, strip->window->start_ms, slot, 0, true, scratch);
+        if (scratch->n) {
+            sample_columns_settle(scratch);
+            block_builder_add(builder, block_column(slot, 0), scratch->t_ms, scratch->v, scratch->n);
         }
     }
-    sample_columns_reserve(out, span->n);
-    for (uint32_t i = 0; i < span->n; i++) {
-        const struct raw_sample *raw = &span->raw[i];
-        if (all || !seq_newer(raw->seq, seq)) {
-            out->t_ms[out->n] = span->window->start_ms + raw->t;
-            out->v[out->n++] = raw->v;
-        }
-    }
-    return 0;
+    auto_buf block;
+    buf_init(&block, SIZE_MAX / 2);
+    block_builder_finish(builder, &block);
+    struct piece *piece = mem_zalloc(sizeof(*piece));
+    piece->first_seq = raw->first_seq;
+    piece->last_seq = raw->last_seq;
+    piece->samples = (uint32_t)builder->samples;
+    piece->block_size = (uint32_t)block.len;
+    piece->block = mem_alloc(block.len);
+    memcpy(piece->block, block.p, block.len);
+    return piece;
 }
 
-void span_free(struct span *span)
+size_t piece_bytes(const struct piece *piece)
 {
-    if (!span) {
+    return sizeof(*piece) + piece->block_size + piece->cap * sizeof(*piece->rows) +
+           piece->values_cap * sizeof(*piece->values);
+}
+
+void piece_free(struct piece *piece)
+{
+    if (piece) {
+        mem_free(piece->rows);
+        mem_free(piece->values);
+        mem_free(piece->block);
+        mem_free(piece);
+    }
+}
+
+void strip_free(struct strip *strip)
+{
+    if (!strip) {
         return;
     }
-    for (struct sealed *it = span->sealed, *next; it; it = next) {
+    for (struct piece *it = strip->pieces, *next; it; it = next) {
         next = it->next;
-        mem_free(it);
+        piece_free(it);
     }
-    mem_free(span->raw);
-    mem_free(span);
+    mem_free(strip);
 }

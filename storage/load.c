@@ -1,9 +1,10 @@
-/* At the start: series, what blocks there are, how far windows were flushed, then the WAL again. */
+/* At the start: series, how far windows were flushed, the log again, then what blocks there are. */
 #include "src/base/counter.h"
 #include "src/base/mem.h"
 #include "storage/bytes.h"
 #include "storage/metrics.h"
-#include "storage/wal.h"
+#include "storage/upgrade.h"
+#include "storage/wal_record.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
@@ -16,12 +17,12 @@ struct flushed {
 struct loader {
     struct metrics *m;
     MDB_txn *txn;
-    struct series ***by_cohort; /* [cohort][slot], for reading block keys */
     vec(struct flushed) flushed;
     struct flushed current; /* of the window of the last sample */
     bool looked_up;
     uint64_t wal_seq; /* of the record being replayed */
     bool unknown_series;
+    struct arena arena;
 };
 
 void counters_encode(const struct counters *c, uint8_t out[COUNTERS_SIZE])
@@ -59,7 +60,7 @@ static void series_encode(const struct series *series, struct buf *out)
     arena_init(&arena);
     size_t start = out->len;
     bytes_add_le(out, 0, 4);
-    bytes_add_varint(out, series->cohort);
+    bytes_add_varint(out, series->cohort->number);
     buf_add_char(out, (char)series->slot);
     labels_add_bytes(out, series_labels(series, &arena));
     char *p = out->p + start;
@@ -76,19 +77,40 @@ void series_put(struct kv_job *job, const struct series *series)
     kv_job_put(job, DBI_SERIES, (struct str){(const char *)key, sizeof(key)}, buf_str(&record));
 }
 
-static struct series *add_series(struct metrics *m, uint64_t id, uint64_t cohort, uint8_t slot, struct labels labels)
+struct cohort *cohort_get(struct metrics *m, uint32_t number)
+{
+    while (m->cohorts.len <= number) {
+        vec_push(&m->cohorts, NULL);
+    }
+    struct cohort **cohort = &m->cohorts.p[number];
+    if (!*cohort) {
+        *cohort = mem_zalloc(sizeof(**cohort));
+        (*cohort)->number = number;
+    }
+    return *cohort;
+}
+
+void cohort_place(struct cohort *cohort, struct series *series)
+{
+    cohort->slots[series->slot] = series;
+    cohort->used = series->slot >= cohort->used ? series->slot + 1u : cohort->used;
+    cohort->live++;
+}
+
+static struct series *add_series(struct metrics *m, uint64_t id, uint64_t number, uint8_t slot, struct labels labels)
 {
     if (index_get(m->index, id) || index_find(m->index, labels, series_hash(labels))) {
         return NULL;
     }
-    while (m->cohort_slots.len <= cohort) {
-        vec_push(&m->cohort_slots, 0);
+    struct cohort *cohort = cohort_get(m, (uint32_t)number);
+    if (cohort->slots[slot]) {
+        return NULL;
     }
-    uint8_t *slots = &m->cohort_slots.p[cohort];
-    *slots = slot >= *slots ? (uint8_t)(slot + 1) : *slots;
     m->counters.next_id = id >= m->counters.next_id ? id + 1 : m->counters.next_id;
-    m->counters.next_cohort = cohort >= m->counters.next_cohort ? (uint32_t)cohort + 1 : m->counters.next_cohort;
-    return index_add(m->index, id, (uint32_t)cohort, slot, labels);
+    m->counters.next_cohort = number >= m->counters.next_cohort ? (uint32_t)number + 1 : m->counters.next_cohort;
+    struct series *series = index_add(m->index, id, cohort, slot, labels);
+    cohort_place(cohort, series);
+    return series;
 }
 
 /* A cohort number far beyond what was ever given out is damage, and would cost memory. */
@@ -129,32 +151,11 @@ static int load_series(struct loader *l)
     MDB_val key, value;
     while (rc == 0 && (rc = env_code(mdb_cursor_get(cursor, &key, &value, MDB_NEXT))) == 0) {
         if (!load_one_series(l->m, env_str(key), env_str(value), &arena)) {
-            self_add(SELF_CORRUPTIONS, 1);
+            damage_note(l->m->damage, "the record of a series is damaged: it is known again when it is next collected");
         }
         arena_clear(&arena);
     }
     return rc == ERR_NOT_FOUND ? 0 : rc;
-}
-
-static void fill_cohorts(struct loader *l)
-{
-    struct metrics *m = l->m;
-    l->by_cohort = mem_zalloc((m->cohort_slots.len + 1) * sizeof(*l->by_cohort));
-    for (struct series *it = index_next(m->index, 0); it; it = index_next(m->index, it->id + 1)) {
-        if (!l->by_cohort[it->cohort]) {
-            l->by_cohort[it->cohort] = mem_zalloc(COHORT_SLOTS * sizeof(struct series *));
-        }
-        l->by_cohort[it->cohort][it->slot] = it;
-    }
-}
-
-static void free_cohorts(struct loader *l)
-{
-    for (size_t i = 0; l->by_cohort && i < l->m->cohort_slots.len; i++) {
-        mem_free(l->by_cohort[i]);
-    }
-    mem_free(l->by_cohort);
-    l->by_cohort = NULL;
 }
 
 static void note_block(struct loader *l, const struct block_key *key)
@@ -165,9 +166,10 @@ static void note_block(struct loader *l, const struct block_key *key)
     m->disk_newest_ms = last_ms + 1 > m->disk_newest_ms ? last_ms + 1 : m->disk_newest_ms;
     m->newest_ms = start_ms > m->newest_ms ? start_ms : m->newest_ms;
     m->counters.next_block = key->number >= m->counters.next_block ? key->number + 1 : m->counters.next_block;
-    struct series **slots = key->cohort < m->cohort_slots.len ? l->by_cohort[key->cohort] : NULL;
-    for (uint8_t slot = 0; slots && slot < COHORT_SLOTS; slot++) {
-        struct series *series = slots[slot];
+    for (unsigned slot = 0; slot < GROUP_SLOTS; slot++) {
+        uint64_t number = (uint64_t)key->group * GROUP_COHORTS + slot / COHORT_SLOTS;
+        const struct cohort *cohort = number < m->cohorts.len ? m->cohorts.p[number] : NULL;
+        struct series *series = cohort ? cohort->slots[slot % COHORT_SLOTS] : NULL;
         if (series && block_key_has(key, slot)) {
             series->first_ms = start_ms < series->first_ms ? start_ms : series->first_ms;
             series->last_ms = last_ms > series->last_ms ? last_ms : series->last_ms;
@@ -181,16 +183,14 @@ static int load_block_keys(struct loader *l)
     auto_cursor *cursor = NULL;
     int rc = env_code(mdb_cursor_open(l->txn, l->m->store->envs[ENV_METRICS].dbi[DBI_BLOCKS], &cursor));
     MDB_val k;
-    fill_cohorts(l);
     while (rc == 0 && (rc = env_code(mdb_cursor_get(cursor, &k, NULL, MDB_NEXT))) == 0) {
         struct block_key key;
         if (!block_key_read(env_str(k), &key)) {
-            self_add(SELF_CORRUPTIONS, 1);
+            damage_note(l->m->damage, "the key of a block is damaged: its samples are not found");
         } else if (key.tier == TIER_RAW) {
             note_block(l, &key);
         }
     }
-    free_cohorts(l);
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
@@ -202,7 +202,7 @@ static int load_flushed(struct loader *l)
     MDB_val k, v;
     while (rc == 0 && (rc = env_code(mdb_cursor_get(cursor, &k, &v, MDB_NEXT))) == 0) {
         if (k.mv_size != 8 || v.mv_size != 8) {
-            self_add(SELF_CORRUPTIONS, 1);
+            damage_note(l->m->damage, "a record of how far a window was flushed is damaged");
             continue;
         }
         struct flushed f = {(int64_t)(env_get_be(k.mv_data, 8) ^ (uint64_t)1 << 63), bytes_load_le(v.mv_data, 8)};
@@ -228,72 +228,190 @@ static bool is_flushed(struct loader *l, int64_t t_ms)
     return l->wal_seq <= l->current.last_wal;
 }
 
-static int replay_series(void *ctx, uint64_t id, uint32_t cohort, uint8_t slot, struct labels labels)
+static int replay_series(void *ctx, uint64_t id, uint32_t cohort, unsigned slot, struct labels labels)
 {
     struct loader *l = ctx;
     if (place_is_sound(l->m, cohort, slot)) {
-        add_series(l->m, id, cohort, slot, labels); /* NULL: its record is there already */
+        add_series(l->m, id, cohort, (uint8_t)slot, labels); /* NULL: its record is there already */
     }
     return 0;
 }
 
-static int replay_sample(void *ctx, uint64_t id, int64_t t_ms, double value)
+/* Slots whose series are not known (their record is lost) go. */
+static void drop_unknown(struct loader *l, const struct wal_run *in, struct run *run, double *values)
+{
+    size_t at = 0;
+    for (unsigned slot = 0; slot < COHORT_SLOTS; slot++) {
+        uint64_t bit = (uint64_t)1 << slot % 64;
+        if (!(in->present[slot / 64] & bit)) {
+            continue;
+        }
+        double v = in->values[at++];
+        if (run->cohort->slots[slot]) {
+            values[run->n++] = v;
+        } else {
+            run->present[slot / 64] &= ~bit;
+            l->unknown_series = true;
+        }
+    }
+}
+
+static void widen(const struct run *run)
+{
+    for (unsigned slot = 0; slot < run->cohort->used; slot++) {
+        struct series *series = run->cohort->slots[slot];
+        if (series && run->present[slot / 64] >> slot % 64 & 1) {
+            series->first_ms = run->t_ms < series->first_ms ? run->t_ms : series->first_ms;
+            series->last_ms = run->t_ms > series->last_ms ? run->t_ms : series->last_ms;
+        }
+    }
+}
+
+static int replay_run(void *ctx, const struct wal_run *in)
 {
     struct loader *l = ctx;
-    if (is_flushed(l, t_ms)) {
+    struct metrics *m = l->m;
+    if (is_flushed(l, in->t_ms)) {
         return 0;
     }
-    struct series *series = index_get(l->m->index, id);
-    if (!series) {
+    struct run run = {.cohort = in->cohort < m->cohorts.len ? m->cohorts.p[in->cohort] : NULL, .t_ms = in->t_ms};
+    if (!run.cohort) {
         l->unknown_series = true;
         return 0;
     }
-    head_insert(l->m, series, t_ms, value, l->wal_seq, l->m->seq);
-    l->m->windows->touched_ms = l->m->windows->created_ms;
+    double values[COHORT_SLOTS];
+    memcpy(run.present, in->present, sizeof(run.present));
+    drop_unknown(l, in, &run, values);
+    if (run.n) {
+        head_insert(m, &run, values, l->wal_seq);
+        m->windows->touched_ms = m->windows->created_ms;
+        widen(&run);
+    }
     return 0;
 }
 
+static int replay_record(void *ctx, uint64_t seq, struct str payload)
+{
+    struct loader *l = ctx;
+    const struct wal_visitor visitor = {.ctx = l, .series = replay_series, .run = replay_run};
+    l->wal_seq = seq;
+    l->unknown_series = false;
+    l->m->seq++;
+    if (wal_record_read(payload, &visitor, &l->arena)) {
+        damage_note(l->m->damage, "record %llu of the write-ahead log cannot be read and was passed over",
+                    (unsigned long long)seq);
+    } else if (l->unknown_series) {
+        damage_note(l->m->damage, "record %llu of the write-ahead log has samples of series that are not known",
+                    (unsigned long long)seq);
+    }
+    l->m->counters.wal_seq = seq > l->m->counters.wal_seq ? seq : l->m->counters.wal_seq;
+    arena_clear(&l->arena);
+    return 0;
+}
+
+/* -- a log of format 1: samples one by one, neighbours of a scrape become a run again -- */
+
+struct old_log {
+    struct loader *l;
+    struct run run;
+    double values[COHORT_SLOTS];
+};
+
+static void end_old_run(struct old_log *o)
+{
+    if (o->run.n) {
+        head_insert(o->l->m, &o->run, o->values, o->l->wal_seq);
+        o->l->m->windows->touched_ms = o->l->m->windows->created_ms;
+        widen(&o->run);
+    }
+    o->run = (struct run){0};
+}
+
+static int old_record(void *ctx, uint64_t seq)
+{
+    struct old_log *o = ctx;
+    end_old_run(o);
+    o->l->wal_seq = seq;
+    o->l->m->seq++;
+    o->l->m->counters.wal_seq = seq > o->l->m->counters.wal_seq ? seq : o->l->m->counters.wal_seq;
+    return 0;
+}
+
+static int old_series(void *ctx, uint64_t id, uint32_t cohort, unsigned slot, struct labels labels)
+{
+    return replay_series(((struct old_log *)ctx)->l, id, cohort, slot, labels);
+}
+
+static int old_sample(void *ctx, uint64_t id, int64_t t_ms, double value)
+{
+    struct old_log *o = ctx;
+    const struct series *series = index_get(o->l->m->index, id);
+    if (!series || is_flushed(o->l, t_ms)) {
+        return 0;
+    }
+    uint64_t bit = (uint64_t)1 << series->slot % 64, *word = &o->run.present[series->slot / 64];
+    bool above = *word >> (series->slot % 64) || (series->slot < 64 && o->run.present[1]);
+    if (o->run.n && (o->run.cohort != series->cohort || o->run.t_ms != t_ms || above)) {
+        end_old_run(o);
+    }
+    o->run.cohort = series->cohort;
+    o->run.t_ms = t_ms;
+    *word |= bit;
+    o->values[o->run.n++] = value;
+    return 0;
+}
+
+static int replay_old_log(struct loader *l, struct error *err)
+{
+    const char *dir = l->m->store->options.dir;
+    if (!upgrade_has_log(dir)) {
+        return 0;
+    }
+    struct old_log o = {.l = l};
+    const struct upgrade_visitor visitor = {&o, old_record, old_series, old_sample};
+    int rc = upgrade_read_log(dir, &visitor, l->m->damage, err);
+    end_old_run(&o);
+    l->m->has_old_log = true;
+    return rc;
+}
+
+/* Records of the log, again into the head. */
 static int replay(struct loader *l)
 {
-    struct metrics *m = l->m;
-    const struct wal_visitor visitor = {.ctx = l, .series = replay_series, .sample = replay_sample};
-    auto_arena arena;
-    arena_init(&arena);
-    auto_txn *txn = NULL;
-    int rc = env_read(&m->store->envs[ENV_WAL], &txn);
-    if (rc) {
-        return rc;
-    }
-    auto_cursor *cursor = NULL;
-    rc = env_code(mdb_cursor_open(txn, m->store->envs[ENV_WAL].dbi[DBI_WAL], &cursor));
-    MDB_val k, v;
-    while (rc == 0 && (rc = env_code(mdb_cursor_get(cursor, &k, &v, MDB_NEXT))) == 0) {
-        size_t seq;
-        memcpy(&seq, k.mv_data, sizeof(seq));
-        l->wal_seq = seq;
-        l->unknown_series = false;
-        if (wal_read(env_str(v), &visitor, &arena) || l->unknown_series) {
-            self_add(SELF_CORRUPTIONS, 1);
-        }
-        m->counters.wal_seq = seq > m->counters.wal_seq ? seq : m->counters.wal_seq;
-        arena_clear(&arena);
-    }
-    return rc == ERR_NOT_FOUND ? 0 : rc;
+    arena_init(&l->arena);
+    int rc = wal_replay(l->m->store->wal, replay_record, l, l->m->damage);
+    arena_release(&l->arena);
+    return rc;
 }
 
 int metrics_load(struct metrics *m, struct error *err)
 {
     struct loader l = {.m = m};
-    int rc = env_read(&m->store->envs[ENV_METRICS], &l.txn);
+    int rc = upgrade_blocks(&m->store->envs[ENV_METRICS], m->damage, err);
+    if (rc) {
+        return rc;
+    }
+    rc = env_read(&m->store->envs[ENV_METRICS], &l.txn);
     rc = rc ? rc : load_counters(&l);
     rc = rc ? rc : load_series(&l);
-    rc = rc ? rc : load_block_keys(&l);
     rc = rc ? rc : load_flushed(&l);
     rc = rc ? rc : families_load(m, l.txn);
-    env_read_end(l.txn);
+    struct error old = {0};
+    rc = rc ? rc : replay_old_log(&l, &old);
     rc = rc ? rc : replay(&l);
+    rc = rc ? rc : load_block_keys(&l); /* when all series are there, those that only the log tells of, too */
+    env_read_end(l.txn);
     vec_release(&l.flushed);
     self_set(SELF_SERIES, (int64_t)index_count(m->index));
+    if (old.code) {
+        *err = old;
+        return rc;
+    }
+    if (rc == ERR_VERSION) {
+        return error_set(err, rc,
+                         "%s/wal was written by a newer cloche: install that version, or choose another --data",
+                         m->store->options.dir);
+    }
     if (rc) {
         return error_set(err, rc, "%s: the stored series cannot be read: %s; restore a backup or move the folder away",
                          m->store->options.dir, error_text(rc));

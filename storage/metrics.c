@@ -1,14 +1,16 @@
 /* The metrics part: its life, and what store.h says of samples. */
 #include "storage/metrics.h"
 
+#include "src/base/clock.h"
 #include "src/base/mem.h"
 
-#define TICK_MS     60000
-#define WAL_TICK_MS 60000
+#include <sys/random.h>
+
+#define TICK_MS 60000
 
 const struct env_spec metrics_env_spec = {
     .folder = "metrics",
-    .version = 1,
+    .version = 2,
     .dbi_count = 4,
     .dbis = {[DBI_SERIES] = {"series", 0},
              [DBI_BLOCKS] = {"blocks", 0},
@@ -32,6 +34,11 @@ static struct metrics *metrics_new(struct store *store)
     m->store = store;
     m->index = index_new();
     m->families = families_new();
+    m->intake = intake_new();
+    m->damage = damage_new();
+    if (getrandom(&m->wire_seed, sizeof(m->wire_seed), GRND_NONBLOCK) != (ssize_t)sizeof(m->wire_seed)) {
+        m->wire_seed = (uint64_t)clock_wall_ms() ^ (uint64_t)(uintptr_t)m;
+    }
     m->newest_ms = INT64_MIN;
     m->disk_oldest_ms = INT64_MAX;
     m->disk_newest_ms = INT64_MIN;
@@ -49,20 +56,16 @@ static struct metrics *metrics_new(struct store *store)
     return m;
 }
 
-int metrics_part_open(struct store *store, struct writer_part *metrics, struct writer_part *wal, struct error *err)
+int metrics_part_open(struct store *store, struct writer_part *part, struct error *err)
 {
     struct metrics *m = store->metrics = metrics_new(store);
     int rc = metrics_load(m, err);
     m->blocks_deleted = true; /* the first round sweeps series whose data had gone before */
-    metrics->ctx = m;
-    metrics->apply = metrics_apply;
-    metrics->committed = metrics_committed;
-    metrics->tick = metrics_tick;
-    metrics->tick_ms = TICK_MS;
-    wal->ctx = m;
-    wal->apply = wal_apply;
-    wal->tick = wal_tick;
-    wal->tick_ms = WAL_TICK_MS;
+    part->ctx = m;
+    part->apply = metrics_apply;
+    part->committed = metrics_committed;
+    part->tick = metrics_tick;
+    part->tick_ms = TICK_MS;
     return rc;
 }
 
@@ -76,9 +79,9 @@ static void free_windows(struct metrics *m)
 {
     for (struct window *it = m->windows, *next; it; it = next) {
         next = it->next;
-        for (struct span *span = it->spans, *after; span; span = after) {
-            after = span->next_in_window;
-            span_free(span);
+        for (struct strip *strip = it->strips, *after; strip; strip = after) {
+            after = strip->next_in_window;
+            strip_free(strip);
         }
         mem_free(it);
     }
@@ -100,7 +103,13 @@ void metrics_part_close(struct store *store)
     groups_forget(m);
     index_free(m->index);
     families_free(m->families);
-    vec_release(&m->cohort_slots);
+    intake_free(m->intake);
+    for (size_t i = 0; i < m->cohorts.len; i++) {
+        mem_free(m->cohorts.p[i]);
+    }
+    vec_release(&m->cohorts);
+    vec_release(&m->full);
+    damage_free(m->damage);
     pthread_rwlock_destroy(&m->lock);
     pthread_mutex_destroy(&m->append_lock);
     pthread_mutex_destroy(&m->snapshot_lock);

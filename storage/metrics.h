@@ -8,29 +8,35 @@
  *                  disk access other than page faults of the reader's own map.
  *   snapshot_lock  the list of open snapshots.
  *
- * Sample's way: store_append() finds or makes the series, puts the samples into the open window and queues a WAL
- * record. The upkeep thread (flush.c) freezes windows whose time has passed, writes their blocks through the writer
- * thread, and after the commit lets go of their memory and of the WAL records that are needed no more.
+ * Sample's way: store_append() or store_write() finds or makes the series, puts the samples as rows into the open
+ * window and a record into the log. The upkeep thread (flush.c) seals full pieces, freezes windows whose time has
+ * passed, writes their blocks through the writer thread, and after the commit lets go of their memory and of the log's
+ * records that are needed no more.
  */
 #pragma once
+#include "storage/damage.h"
 #include "storage/head.h"
 #include "storage/kv.h"
 #include "storage/store_internal.h"
+#include "storage/wal.h"
 
 #include <pthread.h>
 
 /* Databases of the metrics environment, in the order of metrics_env_spec. */
 enum { DBI_SERIES, DBI_BLOCKS, DBI_FLUSHED, DBI_FAMILIES };
-enum { DBI_WAL };
 
 #define FUTURE_MS     ((int64_t)3600 * 1000)    /* samples further ahead of the clock are refused */
 #define FLUSH_WAIT_MS ((int64_t)10 * 60 * 1000) /* a window stays open so long after its end */
-#define LATE_IDLE_MS  ((int64_t)60 * 1000)      /* a late window is flushed when nothing came for so long */
+#define IDLE_MS       ((int64_t)2 * 1000)       /* a window that is over and has good columns waits so long for more */
+#define LATE_IDLE_MS  ((int64_t)60 * 1000)      /* and any other that is over so long */
 #define WINDOWS_MAX   4096  /* open at once: a sender of wild times must not cost memory without end */
-#define GROUPS_MAX    10000 /* scrape groups whose series order is remembered */
+#define GROUPS_MAX    10000 /* scrape groups that are remembered */
+/* Bytes of full pieces: beyond, they are sealed although snapshots are older; beyond twice that appends are refused. */
+#define UNSEALED_MAX  ((uint64_t)256 << 20)
 
 struct snapshot;
 struct group;    /* append.c */
+struct intake;   /* append.c */
 struct families; /* family.c */
 
 /* Removed from the index; freed when no snapshot is open that may hold it. */
@@ -51,20 +57,26 @@ struct metrics {
     pthread_mutex_t append_lock;
     pthread_rwlock_t lock;
     struct index *index;
+    struct intake *intake; /* memory of the append that runs */
+    uint64_t wire_seed;    /* random: hashes of senders' bytes are compared without the bytes */
     struct group *groups;
     struct families *families;
     struct window *windows;
     size_t open_windows; /* not frozen */
     struct retired *retired;
-    vec(uint8_t) cohort_slots; /* by cohort: slots given out */
+    vec(struct cohort *) cohorts; /* by number; NULL: not there */
     struct counters counters;
     uint32_t seq;
     uint64_t samples_in_head;
+    vec(struct strip *) full; /* strips with a full piece, in the order in which they filled up */
+    uint64_t full_bytes;
     int64_t newest_ms;                      /* of all samples ever seen; INT64_MIN: none */
     int64_t disk_oldest_ms, disk_newest_ms; /* windows with blocks; INT64_MAX, INT64_MIN: none */
-    uint64_t wal_keep_from;                 /* records below are not needed; atomic */
-    int64_t tick_oldest_ms;                 /* writer thread: what disk_oldest_ms becomes with the commit */
+    struct damage *damage;
+    uint64_t wal_keep_from; /* records below are not needed; atomic */
+    int64_t tick_oldest_ms; /* writer thread: what disk_oldest_ms becomes with the commit */
     bool tick_deleted;
+    bool has_old_log; /* of format 1; goes once its samples are in blocks */
 
     pthread_mutex_t snapshot_lock;
     struct snapshot *snapshots, **snapshots_tail; /* ascending numbers */
@@ -75,17 +87,19 @@ struct metrics {
     pthread_cond_t upkeep_wake;
     bool upkeep_started, upkeep_stop, blocks_deleted;
     int flush_failure;          /* of the last flush, 0: none; atomic */
-    pthread_mutex_t flush_lock; /* one flush at a time: upkeep and metrics_flush_all() */
+    pthread_mutex_t flush_lock; /* one flush at a time: upkeep and metrics_flush() of others */
 };
 
 /* metrics.c */
 int metrics_apply(void *ctx, MDB_txn *txn, struct writer_job **jobs, size_t n);
 void metrics_status(struct metrics *m, struct store_status *out); /* its own fields */
 
-/* append.c: the caller holds append_lock. */
-void groups_forget(struct metrics *m); /* before series are freed */
-/* The caller holds lock for writing, too. The window written to is the first of m->windows afterwards. */
-void head_insert(struct metrics *m, struct series *series, int64_t t_ms, double v, uint64_t wal_seq, uint32_t safe_seq);
+/* append.c */
+struct intake *intake_new(void);
+void intake_free(struct intake *intake);
+void groups_forget(struct metrics *m); /* append_lock is held */
+/* append_lock and lock are held for writing. The run's values begin at values + run->at. */
+void head_insert(struct metrics *m, const struct run *run, const double *values, uint64_t wal_seq);
 
 /* load.c */
 #define COUNTERS_SIZE 28
@@ -93,6 +107,8 @@ void head_insert(struct metrics *m, struct series *series, int64_t t_ms, double 
 int metrics_load(struct metrics *m, struct error *err) MUST_USE;
 void counters_encode(const struct counters *counters, uint8_t out[COUNTERS_SIZE]);
 void series_put(struct kv_job *job, const struct series *series);
+struct cohort *cohort_get(struct metrics *m, uint32_t number);   /* made if absent */
+void cohort_place(struct cohort *cohort, struct series *series); /* in series->slot */
 
 /* flush.c */
 int upkeep_start(struct metrics *m, struct error *err) MUST_USE;
@@ -102,15 +118,15 @@ void upkeep_join(struct metrics *m);
 int metrics_flush(struct metrics *m, bool all) MUST_USE;
 void metrics_release_retired(struct metrics *m); /* what no snapshot needs any more */
 
+/* seal.c: full pieces become blocks in memory. flush_lock is held. True when some are left that a snapshot holds back.
+ */
+bool metrics_seal(struct metrics *m);
+void seal_forget(struct metrics *m, const struct window *window); /* both locks are held: its strips are not sealed */
+
 /* retain.c */
 int metrics_tick(void *ctx, MDB_txn *txn, int64_t now_ms);
 void metrics_committed(void *ctx, struct writer_job **jobs, size_t n);
 void metrics_sweep(struct metrics *m); /* series without data leave */
-
-/* wal_part.c */
-int wal_push(struct metrics *m, uint64_t seq, struct str record, store_done_fn done, void *ctx) MUST_USE;
-int wal_apply(void *ctx, MDB_txn *txn, struct writer_job **jobs, size_t n);
-int wal_tick(void *ctx, MDB_txn *txn, int64_t now_ms);
 
 /* family.c */
 struct families *families_new(void);
@@ -123,3 +139,4 @@ void families_update(struct metrics *m, const struct metric_family *v, size_t n)
 uint32_t snapshots_safe_seq(struct metrics *m); /* appends up to it are visible to every open snapshot */
 uint64_t snapshots_oldest(struct metrics *m);   /* number; UINT64_MAX: none is open */
 uint64_t snapshots_tag(struct metrics *m);      /* numbers from now on are not lower */
+void snapshots_note_figures(struct metrics *m);

@@ -1,5 +1,6 @@
 #include "storage/read.h"
 
+#include "src/base/clock.h"
 #include "src/base/counter.h"
 #include "src/base/mem.h"
 #include "storage/family.h"
@@ -11,6 +12,7 @@ struct snapshot {
     struct snapshot *next, **prev;
     struct metrics *m;
     uint64_t number, next_id;
+    int64_t opened_ms; /* monotonic */
     uint32_t seq;
     MDB_txn *txn;
     MDB_cursor *blocks;
@@ -38,6 +40,19 @@ uint64_t snapshots_tag(struct metrics *m)
     uint64_t number = m->next_snapshot;
     pthread_mutex_unlock(&m->snapshot_lock);
     return number;
+}
+
+void snapshots_note_figures(struct metrics *m)
+{
+    int64_t count = 0, oldest_ms = 0;
+    pthread_mutex_lock(&m->snapshot_lock);
+    oldest_ms = m->snapshots ? clock_mono_ms() - m->snapshots->opened_ms : 0;
+    for (const struct snapshot *it = m->snapshots; it; it = it->next) {
+        count++;
+    }
+    pthread_mutex_unlock(&m->snapshot_lock);
+    self_set(SELF_SNAPSHOTS, count);
+    self_set(SELF_SNAPSHOT_AGE_MS, oldest_ms);
 }
 
 /* Listed before the transaction begins: what is let go of after a commit is kept for every snapshot that may not see
@@ -74,6 +89,7 @@ int snapshot_open(struct store *store, struct snapshot **out)
 {
     struct snapshot *snapshot = mem_zalloc(sizeof(*snapshot));
     snapshot->m = store->metrics;
+    snapshot->opened_ms = clock_mono_ms();
     enlist(snapshot);
     const struct env *env = &store->envs[ENV_METRICS];
     int rc = env_read(env, &snapshot->txn);
@@ -138,14 +154,21 @@ int snapshot_select(struct snapshot *snapshot, const struct matcher *matchers, s
     return 0;
 }
 
-/* One block's samples of the series. Damage is counted and left out. */
-static int read_block(struct str value, uint64_t id, struct sample_columns *out)
+static unsigned group_slot(const struct series *series)
+{
+    return series->cohort->number % GROUP_COHORTS * COHORT_SLOTS + series->slot;
+}
+
+/* One block's samples of the series. Damage is noted and left out. */
+static int read_block(struct snapshot *snapshot, const struct block_key *key, struct str value,
+                      const struct series *series, struct sample_columns *out)
 {
     struct block block;
     int rc = block_open(value, &block);
-    rc = rc ? rc : block_read(&block, id, out);
+    rc = rc ? rc : block_read(&block, block_column(group_slot(series), 0), out);
     if (rc == ERR_CORRUPT) {
-        self_add(SELF_CORRUPTIONS, 1);
+        damage_note(snapshot->m->damage, "block %llu (two hours from %lld ms): samples of series %llu are damaged",
+                    (unsigned long long)key->number, (long long)key->window_ms, (unsigned long long)series->id);
     }
     return rc == ERR_CORRUPT || rc == ERR_NOT_FOUND ? 0 : rc;
 }
@@ -156,11 +179,13 @@ static int64_t clamp(int64_t t_ms)
     return t_ms < -far ? -far : t_ms > far ? far : t_ms;
 }
 
-/* Jumps from window to window: keys are (tier, window, cohort, ...). */
+/* Jumps from window to window: keys are (tier, window, group, ...). */
 static int read_blocks(struct snapshot *snapshot, const struct series *series, int64_t from_ms, int64_t to_ms,
                        struct sample_columns *out)
 {
-    struct block_key key = {.tier = TIER_RAW, .window_ms = window_start(from_ms), .cohort = series->cohort};
+    struct block_key key = {
+        .tier = TIER_RAW, .window_ms = window_start(from_ms), .group = series->cohort->number / GROUP_COHORTS};
+    const uint32_t group = key.group;
     MDB_cursor_op op = MDB_SET_RANGE;
     for (;;) {
         uint8_t raw[BLOCK_KEY_SIZE];
@@ -172,40 +197,40 @@ static int read_blocks(struct snapshot *snapshot, const struct series *series, i
             return rc == ERR_NOT_FOUND ? 0 : rc;
         }
         if (!block_key_read(env_str(k), &found)) {
-            self_add(SELF_CORRUPTIONS, 1);
-            op = MDB_NEXT;
+            op = MDB_NEXT; /* told at the start */
             continue;
         }
         if (found.tier != TIER_RAW || found.window_ms > to_ms) {
             return 0;
         }
-        if (found.cohort == series->cohort) {
-            rc = block_key_has(&found, series->slot) ? read_block(env_str(v), series->id, out) : 0;
+        if (found.group == group) {
+            rc = block_key_has(&found, group_slot(series)) ? read_block(snapshot, &found, env_str(v), series, out) : 0;
             if (rc) {
                 return rc;
             }
             op = MDB_NEXT;
             continue;
         }
-        key.window_ms = found.cohort < series->cohort ? found.window_ms : found.window_ms + WINDOW_MS;
+        key.window_ms = found.group < group ? found.window_ms : found.window_ms + WINDOW_MS;
         op = MDB_SET_RANGE;
     }
 }
 
 /* Older windows first, and of one window what was frozen first: the order of arrival. */
-static int read_spans(const struct span *span, int64_t from_ms, int64_t to_ms, uint32_t seq, struct sample_columns *out)
+static int read_strips(const struct series *series, int64_t from_ms, int64_t to_ms, uint32_t seq,
+                       struct sample_columns *out)
 {
-    vec(const struct span *) spans = {0};
-    for (; span; span = span->next) {
-        if (span->window->start_ms <= to_ms && span->window->start_ms + WINDOW_MS > from_ms) {
-            vec_push(&spans, span);
+    vec(const struct strip *) strips = {0};
+    for (const struct strip *it = series->cohort->strips; it; it = it->next) {
+        if (it->window->start_ms <= to_ms && it->window->start_ms + WINDOW_MS > from_ms) {
+            vec_push(&strips, it);
         }
     }
     int rc = 0;
-    while (spans.len && rc == 0) {
-        rc = span_read(vec_pop(&spans), seq, false, out);
+    while (strips.len && rc == 0) {
+        rc = strip_read(vec_pop(&strips), series->slot, seq, false, out);
     }
-    vec_release(&spans);
+    vec_release(&strips);
     return rc;
 }
 
@@ -225,7 +250,7 @@ int snapshot_read(struct snapshot *snapshot, series_id id, int64_t from_ms, int6
     int rc = on_disk ? read_blocks(snapshot, series, from, to, out) : 0;
     if (rc == 0) {
         pthread_rwlock_rdlock(&m->lock);
-        rc = read_spans(series->spans, from, to, snapshot->seq, out);
+        rc = read_strips(series, from, to, snapshot->seq, out);
         pthread_rwlock_unlock(&m->lock);
     }
     if (rc == 0) {

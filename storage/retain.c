@@ -38,6 +38,7 @@ static int delete_old_blocks(struct metrics *m, MDB_txn *txn, int64_t cutoff_ms,
         }
         rc = env_code(mdb_cursor_del(cursor, 0));
         (*deleted)++;
+        self_add(SELF_BLOCKS_DELETED, 1);
     }
     if (cursor) {
         mdb_cursor_close(cursor);
@@ -95,9 +96,28 @@ void metrics_committed(void *ctx, struct writer_job **jobs, size_t n)
     pthread_mutex_unlock(&m->upkeep_lock);
 }
 
-static bool is_dead(const struct metrics *m, const struct series *series)
+/* The first window that anything may lie in. */
+static int64_t oldest_window(const struct metrics *m)
 {
-    return !series->spans && (series->last_ms == SERIES_NO_TIME || window_start(series->last_ms) < m->disk_oldest_ms);
+    int64_t oldest_ms = m->disk_oldest_ms;
+    for (const struct window *it = m->windows; it; it = it->next) {
+        oldest_ms = it->start_ms < oldest_ms ? it->start_ms : oldest_ms;
+    }
+    return oldest_ms;
+}
+
+static bool is_dead(const struct series *series, int64_t oldest_ms)
+{
+    return series->last_ms == SERIES_NO_TIME || window_start(series->last_ms) < oldest_ms;
+}
+
+/* Nobody's successor may be one that is gone. */
+static void forget_successors(struct metrics *m)
+{
+    for (struct series *it = index_next(m->index, 0); it; it = index_next(m->index, it->id + 1)) {
+        it->successor = it->successor && it->successor->removed ? NULL : it->successor;
+    }
+    groups_forget(m);
 }
 
 static void retire(struct metrics *m, struct series *series, uint64_t tag)
@@ -115,19 +135,23 @@ void metrics_sweep(struct metrics *m)
     pthread_mutex_lock(&m->append_lock);
     pthread_rwlock_wrlock(&m->lock);
     uint64_t tag = snapshots_tag(m);
+    int64_t oldest_ms = oldest_window(m);
     for (struct series *it = index_next(m->index, 0), *next; it; it = next) {
         next = index_next(m->index, it->id + 1);
-        if (is_dead(m, it)) {
+        if (is_dead(it, oldest_ms)) {
             uint8_t key[8];
             env_put_be(key, it->id, sizeof(key));
             kv_job_put(job, DBI_SERIES, (struct str){(const char *)key, sizeof(key)}, (struct str){NULL, 0});
             index_remove(m->index, it);
+            it->cohort->slots[it->slot] = NULL;
+            it->cohort->live--;
             retire(m, it, tag);
             count++;
         }
     }
     if (count) {
-        groups_forget(m); /* they point at series */
+        forget_successors(m);
+        self_add(SELF_SERIES_DELETED, (int64_t)count);
         self_set(SELF_SERIES, (int64_t)index_count(m->index));
     }
     pthread_rwlock_unlock(&m->lock);

@@ -289,7 +289,7 @@ struct index *index_new(void)
     return mem_zalloc(sizeof(struct index));
 }
 
-struct series *index_add(struct index *index, uint64_t id, uint32_t cohort, uint8_t slot, struct labels labels)
+struct series *index_add(struct index *index, uint64_t id, struct cohort *cohort, uint8_t slot, struct labels labels)
 {
     if ((index->count + 1) * 4 > index->set_cap * 3) {
         set_grow(index);
@@ -318,6 +318,7 @@ void index_remove(struct index *index, struct series *series)
 {
     set_remove(index, series);
     ids_remove(index, series->id);
+    series->removed = true;
     for (uint16_t i = 0; i < series->label_count; i++) {
         symbol_remove_id(series->labels[i], (uint32_t)series->id);
     }

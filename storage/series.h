@@ -1,9 +1,9 @@
 /*
  * Series in memory, and the index that finds them.
  *
- * A series is a label set with an id that is never used again, and a cohort: about a hundred series that appeared in
- * the same scrape group one after the other and whose samples share blocks on disk. Label texts are interned: a series
- * holds one pointer a label. The index knows, for every label name and value, the ids that have it, ascending.
+ * A series is a label set with an id that is never used again, and a place in a cohort: about a hundred series that
+ * appeared in the same scrape one after the other and whose samples share memory and blocks. Label texts are interned:
+ * a series holds one pointer a label. The index knows, for every label name and value, the ids that have it, ascending.
  *
  * Ownership: the index owns series and symbols until index_free(); index_remove() hands a series back, whose symbols
  * may still be read by those who hold it: series_free() ends both.
@@ -18,7 +18,7 @@
 #define SERIES_ID_MAX  UINT32_MAX /* four billion series ever; ids are 64 bits wide on disk */
 #define SERIES_NO_TIME INT64_MIN
 
-struct span; /* storage/head.h */
+struct cohort; /* storage/head.h */
 
 struct symbol_name;
 /* One value of one label name. */
@@ -33,13 +33,15 @@ struct symbol {
 
 struct series {
     uint64_t id, hash;
-    uint32_t cohort;
-    uint8_t slot;
-    bool stored; /* its record is in the metrics environment */
-    uint16_t label_count;
+    uint64_t wire;            /* hash of the bytes that a remote-write sender named it with; 0: none did */
+    struct series *successor; /* the one that followed it in the last append: what comes next is guessed by it */
+    struct cohort *cohort;
     int64_t first_ms, last_ms; /* of all its samples, at least as wide as the truth */
-    struct span *spans;        /* in memory, newest window first */
-    struct symbol *labels[];   /* sorted by name */
+    uint8_t slot;
+    bool stored;  /* its record is in the metrics environment */
+    bool removed; /* not in the index any more */
+    uint16_t label_count;
+    struct symbol *labels[]; /* sorted by name */
 };
 
 struct index;
@@ -47,7 +49,7 @@ struct index *index_new(void);
 void index_free(struct index *index);
 
 /* labels: labels_acceptable(). The id is not there yet; ascending ids are the fast case. */
-struct series *index_add(struct index *index, uint64_t id, uint32_t cohort, uint8_t slot, struct labels labels);
+struct series *index_add(struct index *index, uint64_t id, struct cohort *cohort, uint8_t slot, struct labels labels);
 /* Finds it no more; the caller ends it with series_free() when nobody reads it. */
 void index_remove(struct index *index, struct series *series);
 /* Only of a removed series, before index_free(). */

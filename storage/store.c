@@ -2,6 +2,7 @@
 
 #include "src/base/mem.h"
 #include "storage/metrics.h"
+#include "storage/upgrade.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,10 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static const struct env_spec *const specs[ENV_COUNT] = {[ENV_WAL] = &wal_env_spec,
-                                                        [ENV_METRICS] = &metrics_env_spec,
-                                                        [ENV_TASKS] = &task_env_spec,
-                                                        [ENV_STATE] = &state_env_spec};
+static const struct env_spec *const specs[ENV_COUNT] = {
+    [ENV_METRICS] = &metrics_env_spec, [ENV_TASKS] = &task_env_spec, [ENV_STATE] = &state_env_spec};
 
 static int directory_error(struct error *err, int code, const char *dir)
 {
@@ -87,19 +86,32 @@ static int open_environments(struct store *store, struct error *err)
     return 0;
 }
 
+static int drop_old_log(struct store *store, struct error *err)
+{
+    int rc = metrics_flush(store->metrics, true);
+    if (rc) {
+        return error_set(err, rc, "%s: the log of an earlier version cannot be written to blocks: %s",
+                         store->options.dir, error_text(rc));
+    }
+    upgrade_remove_log(store->options.dir);
+    return 0;
+}
+
 static int start_parts(struct store *store, struct error *err)
 {
     struct writer_part parts[ENV_COUNT] = {0};
     for (int i = 0; i < ENV_COUNT; i++) {
         parts[i].env = &store->envs[i];
     }
-    int rc = metrics_part_open(store, &parts[ENV_METRICS], &parts[ENV_WAL], err);
+    int rc = metrics_part_open(store, &parts[ENV_METRICS], err);
     rc = rc ? rc : task_part_open(store, &parts[ENV_TASKS], err);
     rc = rc ? rc : state_part_open(store, &parts[ENV_STATE], err);
     for (int i = 0; rc == 0 && i < ENV_COUNT; i++) {
         writer_set_part(store->writer, i, &parts[i]);
     }
     rc = rc ? rc : writer_start(store->writer, err);
+    rc = rc ? rc : wal_start(store->wal, err);
+    rc = rc || !store->metrics->has_old_log ? rc : drop_old_log(store, err);
     return rc ? rc : upkeep_start(store->metrics, err);
 }
 
@@ -113,6 +125,7 @@ int store_open(const struct store_options *options, struct store **out, struct e
     int rc = make_directory(options->dir, err);
     rc = rc ? rc : lock_directory(store, err);
     rc = rc ? rc : open_environments(store, err);
+    rc = rc ? rc : wal_open(options->dir, options->sync_always, options->queue_bytes, &store->wal, err);
     rc = rc ? rc : start_parts(store, err);
     if (rc) {
         store_close(store);
@@ -131,6 +144,7 @@ void store_close(struct store *store)
     if (store->metrics) {
         upkeep_ask_stop(store->metrics);
     }
+    wal_stop(store->wal);
     writer_stop(store->writer);
     if (store->metrics) {
         upkeep_join(store->metrics);
@@ -141,6 +155,7 @@ void store_close(struct store *store)
         env_close(&store->envs[i]);
     }
     writer_free(store->writer);
+    wal_free(store->wal);
     if (store->lock_fd >= 0) {
         close(store->lock_fd);
     }
@@ -150,14 +165,18 @@ void store_close(struct store *store)
 
 int store_sync(struct store *store, int timeout_ms)
 {
-    return writer_sync(store->writer, timeout_ms);
+    int rc = wal_commit(store->wal);
+    return rc ? rc : writer_sync(store->writer, timeout_ms);
 }
 
 void store_get_status(struct store *store, struct store_status *out)
 {
     *out = (struct store_status){0};
-    out->writable = writer_is_healthy(store->writer, &out->failure);
-    out->queue_bytes = writer_queue_bytes(store->writer);
+    struct wal_figures wal;
+    wal_get_figures(store->wal, &wal);
+    out->writable = writer_is_healthy(store->writer, &out->failure) && wal_is_healthy(store->wal, &out->failure);
+    out->queue_bytes = writer_queue_bytes(store->writer) + wal.queue_bytes;
+    out->disk_bytes = wal.bytes;
     for (int i = 0; i < ENV_COUNT; i++) {
         out->disk_bytes += env_disk_bytes(&store->envs[i]);
     }

@@ -2,10 +2,10 @@
  * The store: opening, appending, closing. LMDB environments below one data directory; every byte is in
  * storage/FORMAT.md.
  *
- * Threads: one writer thread, owned by the store, holds the only LMDB write transactions. Appends from any thread are
- * copied into its bounded queue; it takes everything waiting, commits it as one group, then calls those who wait for
- * durability. Readers: storage/read.h, storage/task.h, storage/state.h. Acknowledged (callback with 0, or store_sync()
- * returned 0) is committed: kill -9 loses nothing of it.
+ * Threads: one writer thread, owned by the store, holds the only LMDB write transactions; samples go into a write-ahead
+ * log first (storage/wal.h), which whoever waits for durability writes for all that wait. Appends come from any thread.
+ * Readers: storage/read.h, storage/task.h, storage/state.h. Acknowledged (callback with 0, or store_sync() returned 0)
+ * is committed: kill -9 loses nothing of it.
  *
  * Errors: ERR_BUSY another process has the directory (flock on data/lock, the text says its pid); ERR_VERSION a newer
  * format; -EACCES etc. with what to do. Disk full while running: commits fail with ERR_FULL, the data stays in memory
@@ -18,8 +18,11 @@
 struct store;
 
 struct store_options {
-    const char *dir;           /* created with mode 0700 if absent (one level) */
-    int64_t retention_ms;      /* samples older than this go; 0: never. Samples older than this are refused, too */
+    const char *dir;      /* created with mode 0700 if absent (one level) */
+    int64_t retention_ms; /* samples older than this go; 0: never. Samples older than this are refused, too */
+    int64_t retention_5m_ms, retention_1h_ms; /* of the tiers; one that is not longer than the finer one is not made */
+    uint64_t retention_bytes;                 /* samples beyond this size go, oldest first; 0: no limit */
+    int64_t out_of_order_ms;   /* a series' samples may come so much later than the newest of all; 0: any time */
     int64_t task_retention_ms; /* 0: never */
     bool sync_always;          /* sync the meta page with every commit, too */
     size_t map_bytes;          /* 0: 64 GiB reserved address space per environment */
@@ -30,7 +33,7 @@ int store_open(const struct store_options *options, struct store **out, struct e
 /* Commits what is queued, ends the writer. All snapshots must be closed. */
 void store_close(struct store *store);
 
-/* done runs on the writer thread after the commit; rc 0 or why not. May be NULL. */
+/* done runs after the commit, on the thread that made it; rc 0 or why not. May be NULL. */
 typedef void (*store_done_fn)(void *ctx, int rc);
 /* 0, or ERR_FULL (nothing taken). Bad samples are left out and counted (SELF_SAMPLES_REJECTED). Readers see the samples
  * once this has returned 0. */
@@ -57,10 +60,9 @@ struct write_result {
     struct error first; /* why the first series was refused; its text names it */
 };
 /* Takes every series of the request whole or not at all, and returns when what was taken is committed and visible to
- * snapshots: 0, even if series were refused (*out says so). ERR_FULL: the queue or the disk is full, or committing
- * takes longer than timeout_ms: try again later, nothing was acknowledged. Not on the loop thread. */
-int store_write(struct store *store, const struct write_request *request, int timeout_ms,
-                struct write_result *out) MUST_USE;
+ * snapshots: 0, even if series were refused (*out says so). ERR_FULL, -errno: the queue or the disk is full: try again
+ * later, nothing was acknowledged. ERR_LIMIT: too many samples for one request. Not on the loop thread. */
+int store_write(struct store *store, const struct write_request *request, struct write_result *out) MUST_USE;
 int store_append_tasks(struct store *store, const struct task_event *events, size_t n, store_done_fn done,
                        void *ctx) MUST_USE;
 /* Waits until everything appended before is committed. Not on the loop thread. */

@@ -12,12 +12,14 @@
 
 struct metrics;      /* metrics.c: head, WAL and blocks */
 struct task_history; /* task.c */
+struct wal;          /* wal.c */
 
 struct store {
     struct store_options options; /* dir is our copy */
     int lock_fd;
     struct env envs[ENV_COUNT];
     struct writer *writer;
+    struct wal *wal;
     struct metrics *metrics;
     struct task_history *tasks;
 };
@@ -27,10 +29,9 @@ extern const struct env_spec task_env_spec;
 int task_part_open(struct store *store, struct writer_part *part, struct error *err) MUST_USE;
 void task_part_close(struct store *store); /* harmless if task_part_open() failed or was not called */
 
-/* metrics.c; serves the metrics and the wal environment */
-extern const struct env_spec metrics_env_spec, wal_env_spec;
-int metrics_part_open(struct store *store, struct writer_part *metrics, struct writer_part *wal,
-                      struct error *err) MUST_USE;
+/* metrics.c; store->wal is open */
+extern const struct env_spec metrics_env_spec;
+int metrics_part_open(struct store *store, struct writer_part *part, struct error *err) MUST_USE;
 void metrics_part_close(struct store *store);
 
 /* state.c */

@@ -1,38 +1,58 @@
 /*
- * The record of the write-ahead log: one accepted batch, with the series it was the first to use.
+ * The write-ahead log: what is in the head and not yet in blocks, in files of its own.
  *
- * Pure: bytes in, bytes out. A record has a checksum; what does not fit it is ERR_CORRUPT as a whole. Bytes: FORMAT.md.
+ * A record is a frame around a payload (wal_record.h): length, sequence number, checksums. Records are appended to the
+ * current segment, wal/<first sequence number>.wal; a new one begins after 8 MiB; segments whose records are all in
+ * blocks are deleted. Files instead of an LMDB environment, because a commit is then one write() of a few kilobytes
+ * instead of four pages and a flush of the disk (ARCHITECTURE.md has the figures), and because room that is not needed
+ * any more goes back to the file system.
+ *
+ * Committed means handed to the kernel: kill -9 loses nothing of it. The log's thread tells the disk within SYNC_MS
+ * (fdatasync), so power loss costs at most that much of the newest, and never what lies before: a torn record is known
+ * by its checksum. With sync_always the disk is told before a commit is reported.
+ *
+ * Group commit: records wait in memory; whoever commits writes all that wait, for everybody. When the disk is full or
+ * fails, the half-written frame is cut off, records stay in memory and are tried again by the log's thread (100 ms to
+ * 5 s) and by whoever commits.
+ *
+ * Threads: push, commit and the figures from any thread; done callbacks run on the thread that happened to commit, with
+ * no lock held.
  */
 #pragma once
-#include "storage/series.h"
+#include "src/base/error.h"
+#include "storage/store.h"
+#include "storage/wal_file.h"
 
-struct wal_writer {
-    struct buf out;
-    struct buf ids, times, values; /* columns until wal_finish() */
-    uint64_t samples, series;
-    uint64_t last_id, run;
-    int64_t base_ms, last_ms;
-    bool one_time;
+struct wal;
+#define WAL_FRAME_SIZE 32
+
+/* Finds the segments; writes nothing before the first record. queue_bytes: 0 is 64 MiB. */
+int wal_open(const char *data_dir, bool sync_always, size_t queue_bytes, struct wal **out, struct error *err) MUST_USE;
+/* Every record that is whole, by ascending number of segment and place; damaged ones are noted and passed over. What
+ * stands at the end of a segment and is not a whole frame was never acknowledged. Before wal_start(). */
+int wal_replay(struct wal *wal, wal_visit_fn visit, void *ctx, struct damage *damage) MUST_USE;
+/* The thread. */
+int wal_start(struct wal *wal, struct error *err) MUST_USE;
+/* Commits what waits, syncs, ends the thread. */
+void wal_stop(struct wal *wal);
+void wal_free(struct wal *wal);
+
+bool wal_has_room(struct wal *wal, size_t bytes);
+/* Copies the payload; ascending seq, the caller sees to it. payload.len == 0: only the callback, after all before it.
+ * wake: nobody is going to commit, the thread shall. */
+void wal_push(struct wal *wal, uint64_t seq, struct str payload, bool wake, store_done_fn done, void *ctx);
+/* Commits at least everything pushed before. 0, ERR_FULL, -errno: what waits stays and will be tried again. */
+int wal_commit(struct wal *wal) MUST_USE;
+/* Records below seq are needed no more. */
+void wal_keep_from(struct wal *wal, uint64_t seq);
+/* false: the last commit failed; *failure says why. */
+bool wal_is_healthy(struct wal *wal, struct error *failure);
+
+struct wal_figures {
+    uint64_t bytes, segments; /* on disk */
+    size_t queue_bytes;       /* waiting for a commit */
+    int64_t oldest_ms;        /* wall clock: when the oldest segment was begun; 0: none */
 };
-void wal_init(struct wal_writer *w, int64_t base_ms);
-void wal_release(struct wal_writer *w);
-/* All series before all samples. */
-void wal_add_series(struct wal_writer *w, uint64_t id, uint32_t cohort, uint8_t slot, struct labels labels);
-void wal_add_sample(struct wal_writer *w, uint64_t id, int64_t t_ms, double value);
-/* The finished record, valid until wal_release(). */
-struct str wal_finish(struct wal_writer *w);
-
-struct wal_visitor {
-    void *ctx;
-    /* labels live during the call. A non-zero result ends the reading and is returned. */
-    int (*series)(void *ctx, uint64_t id, uint32_t cohort, uint8_t slot, struct labels labels);
-    int (*sample)(void *ctx, uint64_t id, int64_t t_ms, double value);
-};
-/* Visits nothing unless the checksum is right. */
-int wal_read(struct str record, const struct wal_visitor *visitor, struct arena *arena) MUST_USE;
-
-/* The labels as they stand in WAL records and in the series table. */
-void labels_add_bytes(struct buf *out, struct labels labels);
-struct bytes_reader;
-/* Array in the arena, texts in the input. Checked with labels_acceptable(). */
-int labels_read_bytes(struct bytes_reader *r, struct arena *arena, struct labels *out) MUST_USE;
+void wal_get_figures(struct wal *wal, struct wal_figures *out);
+/* Copies every segment, as far as it is committed, into dir/wal, while the log goes on. Segments are kept meanwhile. */
+int wal_copy(struct wal *wal, const char *dir, struct error *err) MUST_USE;

@@ -96,7 +96,7 @@ static int lane_commit(const struct lane *lane, MDB_txn *txn, struct writer_job 
 {
     int64_t start_us = clock_mono_us();
     int rc = env_code(mdb_txn_commit(txn));
-    self_add(SELF_COMMIT_US, clock_mono_us() - start_us);
+    self_observe_us(SELF_COMMIT_SECONDS, clock_mono_us() - start_us);
     if (rc) {
         lane_aborted(lane);
         return rc;
@@ -144,7 +144,6 @@ static void finish(struct writer *w, struct lane *lane, size_t n, int rc)
         pthread_mutex_lock(&w->lock);
         w->bytes -= bytes;
         lane->finished++;
-        self_set(SELF_STORE_QUEUE_BYTES, (int64_t)w->bytes);
         pthread_mutex_unlock(&w->lock);
     }
     pthread_mutex_lock(&w->lock);
@@ -155,15 +154,19 @@ static void finish(struct writer *w, struct lane *lane, size_t n, int rc)
 static void mark_failed(struct writer *w, struct lane *lane, int rc)
 {
     self_add(SELF_COMMIT_FAILURES, 1);
+    if (rc == ERR_MAP_FULL) {
+        env_grow(lane->part.env);
+    }
     pthread_mutex_lock(&w->lock);
     lane->backoff_ms = lane->backoff_ms ? lane->backoff_ms * 2 : BACKOFF_MIN_MS;
     if (lane->backoff_ms > BACKOFF_MAX_MS) {
         lane->backoff_ms = BACKOFF_MAX_MS;
     }
     lane->retry_at_ms = real_ms() + lane->backoff_ms;
-    const char *why = rc == ERR_FULL ? "the disk or the database's map is full, or writing to the disk fails"
-                      : rc == -EIO   ? "writing failed half way, and it is opened anew when no query reads from it"
-                                     : error_text(rc);
+    const char *why = rc == ERR_FULL       ? "the disk is full, or writing to it fails"
+                      : rc == ERR_MAP_FULL ? "its map is full, and grows when no query reads from it"
+                      : rc == -EIO ? "writing failed half way, and it is opened anew when no query reads from it"
+                                   : error_text(rc);
     error_set(&lane->failure, rc,
               "%s cannot be written: %s; data is kept in memory and tried again: free space on disk",
               lane->part.env->spec->folder, why);
@@ -407,7 +410,6 @@ static int push(struct writer *w, enum env_id id, struct writer_job *job, bool b
         lane->tail = &job->next;
         lane->pushed++;
         w->bytes += job->bytes;
-        self_set(SELF_STORE_QUEUE_BYTES, (int64_t)w->bytes);
         pthread_cond_signal(&w->work);
     }
     pthread_mutex_unlock(&w->lock);

@@ -30,18 +30,25 @@ static bool is_ascending(const struct sample_columns *c)
 /* Makes the checksums of directory and columns right, so that damage reaches the decoders. */
 static void mend(uint8_t *p, size_t size)
 {
-    uint64_t series = bytes_load_le(p + 16, 4), times = bytes_load_le(p + 20, 4);
-    if (series > BLOCK_SERIES_MAX || times > BLOCK_SERIES_MAX || HEAD + times * 16 + series * 24 > size) {
+    uint64_t columns = bytes_load_le(p + 12, 4), times = bytes_load_le(p + 16, 4),
+             time_bytes = bytes_load_le(p + 20, 4);
+    if (columns > BLOCK_COLUMNS_MAX || times > BLOCK_COLUMNS_MAX || HEAD + (times + columns) * 12 > size) {
         return;
     }
-    for (uint64_t i = 0; i < times + series; i++) {
-        uint8_t *e = i < times ? p + HEAD + i * 16 : p + HEAD + times * 16 + (i - times) * 24 + 12;
-        uint64_t offset = bytes_load_le(e, 4), length = bytes_load_le(e + 4, 4);
-        if (offset + length <= size) {
-            bytes_store_le(i < times ? e + 12 : e + 8, XXH3_64bits(p + offset, length), 4);
+    uint64_t base = HEAD + (times + columns) * 12, from = 0;
+    for (uint64_t i = 0; i < times + columns; i++) {
+        uint8_t *e = p + HEAD + i * 12 + 4; /* end and checksum stand at the same places in both directories */
+        if (i == times) {
+            base += time_bytes;
+            from = 0;
         }
+        uint64_t end = bytes_load_le(e, 4);
+        if (from <= end && base + end <= size) {
+            bytes_store_le(e + 4, XXH3_64bits(p + base + from, end - from), 4);
+        }
+        from = end;
     }
-    bytes_store_le(p, XXH3_64bits(p + 8, HEAD + times * 16 + series * 24 - 8), 8);
+    bytes_store_le(p, XXH3_64bits(p + 8, HEAD + (times + columns) * 12 - 8), 8);
 }
 
 static void read_all(struct str value)
@@ -54,20 +61,20 @@ static void read_all(struct str value)
     struct sample_columns c = {0}, back = {0};
     auto_buf out;
     buf_init(&out, 1 << 30);
-    for (uint32_t i = 0; i < block.series_count && i < 300; i++) {
-        uint64_t id = block_series_id(&block, i);
+    for (uint32_t i = 0; i < block.column_count && i < 300; i++) {
+        uint16_t column = block_column_id(&block, i);
         c.n = back.n = 0;
-        int rc = block_read(&block, id, &c);
+        int rc = block_read(&block, column, &c);
         require(rc == 0 || rc == ERR_CORRUPT);
         sample_columns_settle(&c);
         if (rc || !is_ascending(&c) || c.n > 100000) {
             continue;
         }
         block_builder_init(&builder);
-        block_builder_add(&builder, id, c.t_ms, c.v, c.n);
+        block_builder_add(&builder, column, c.t_ms, c.v, c.n);
         buf_clear(&out);
         block_builder_finish(&builder, &out);
-        require(block_open(buf_str(&out), &again) == 0 && block_read(&again, id, &back) == 0 && back.n == c.n);
+        require(block_open(buf_str(&out), &again) == 0 && block_read(&again, column, &back) == 0 && back.n == c.n);
         require(memcmp(back.t_ms, c.t_ms, c.n * 8) == 0 && memcmp(back.v, c.v, c.n * 8) == 0);
         block_builder_release(&builder);
     }

@@ -21,6 +21,21 @@ static void add_metric(struct buf *out, const char *name, const char *type, cons
     add_value(out, name, value);
 }
 
+static void add_histogram(struct buf *out, enum self_histogram_id id)
+{
+    const struct self_info *info = self_histogram_info(id);
+    struct self_histogram h;
+    self_histogram_get(id, &h);
+    buf_addf(out, "# HELP %s %s\n# TYPE %s histogram\n", info->name, info->help, info->name);
+    for (int i = 0; i <= SELF_BUCKETS; i++) {
+        char le[NUMBER_MAX] = "+Inf";
+        size_t n = i < SELF_BUCKETS ? number_format((double)self_bucket_us[i] / 1e6, le) : 4;
+        buf_addf(out, "%s_bucket{le=\"%.*s\"} %lld\n", info->name, (int)n, le, (long long)h.cumulative[i]);
+    }
+    buf_addf(out, "%s_sum %.6f\n%s_count %lld\n", info->name, (double)h.sum_us / 1e6, info->name,
+             (long long)h.cumulative[SELF_BUCKETS]);
+}
+
 static double cpu_seconds(void)
 {
     struct rusage usage;
@@ -89,6 +104,9 @@ void metrics_page(struct http_request *r, void *ctx)
     for (int id = 0; id < SELF_COUNT; id++) {
         const struct self_info *info = self_info((enum self_id)id);
         add_metric(&out, info->name, info->type, info->help, (double)self_get((enum self_id)id));
+    }
+    for (int id = 0; id < SELF_HISTOGRAM_COUNT; id++) {
+        add_histogram(&out, (enum self_histogram_id)id);
     }
     add_process(&out, api);
     http_respond(r, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&out));

@@ -15,7 +15,6 @@
 #include <stdatomic.h>
 #include <strings.h>
 
-#define TIMEOUT_MS     20000          /* Prometheus' remote_timeout is 30 s */
 #define RETRY_AFTER    "5"            /* seconds */
 #define SCRATCHES_KEPT 4              /* senders at once that find one */
 #define SCRATCH_MAX    (1024u * 1024) /* a larger message's is not kept */
@@ -144,7 +143,7 @@ static void store(struct http_request *r, const struct api_context *api, struct 
         .family_count = decoded->families.len,
     };
     struct write_result result = {0};
-    int rc = store_write(api->store, &request, TIMEOUT_MS, &result);
+    int rc = store_write(api->store, &request, &result);
     if (rc == 0) {
         add_refused(&result, decoded);
         answer_result(r, &result);

@@ -109,16 +109,24 @@ static inline struct sample_columns get(struct store *store, const char *name, c
     return columns;
 }
 
-/* A flush asks for the truncation, which comes a moment later. */
-static inline void wait_wal_empty(struct store *store)
+static inline uint64_t wal_bytes(struct store *store)
 {
-    const struct env *env = &store->envs[ENV_WAL];
-    for (size_t entries = 1; entries;) {
-        auto_txn *txn = NULL;
-        MDB_stat st;
-        assert_int_equal(env_read(env, &txn), 0);
-        assert_int_equal(mdb_stat(txn, env->dbi[DBI_WAL], &st), 0);
-        entries = st.ms_entries;
-        usleep(1000);
-    }
+    struct wal_figures figures;
+    wal_get_figures(store->wal, &figures);
+    return figures.bytes;
+}
+
+/* Flips a bit of a file: of the byte at `offset`, from the end if negative. */
+static inline void flip(const char *dir, const char *file, long offset)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s/%s", dir, file);
+    FILE *f = fopen(path, "r+b");
+    assert_non_null(f);
+    assert_int_equal(fseek(f, offset, offset < 0 ? SEEK_END : SEEK_SET), 0);
+    int c = fgetc(f);
+    assert_true(c != EOF);
+    assert_int_equal(fseek(f, -1, SEEK_CUR), 0);
+    assert_int_equal(fputc(c ^ 4, f), c ^ 4);
+    assert_int_equal(fclose(f), 0);
 }

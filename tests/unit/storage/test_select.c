@@ -27,7 +27,7 @@ static struct index *fill(struct arena *arena, size_t *count)
                 snprintf(name, sizeof(name), "m%d", n);
                 snprintf(a, sizeof(a), "a%d", i);
                 snprintf(b, sizeof(b), "b%d", j);
-                index_add(index, id++, 0, 0, make(arena, name, i ? a : "", j ? b : ""));
+                index_add(index, id++, NULL, 0, make(arena, name, i ? a : "", j ? b : ""));
             }
         }
     }
