@@ -208,16 +208,21 @@ static int refuse(struct error *err, int code, const struct pairs *pairs, const 
                      why, what.len ? ": '" : "", STR_ARG(what), what.len ? "'" : "");
 }
 
+/* Prometheus 3 lets names be any UTF-8, and so does our query language (quoted); control characters are too much. */
+static bool name_fits(struct str name)
+{
+    return name.len <= LABEL_NAME_MAX && printable(name);
+}
+
 static int check_pair(const struct label *label, const struct label *before, const char **why)
 {
+    bool metric = str_eq(label->name, METRIC_NAME);
     if (before && str_eq(before->name, label->name)) {
         *why = "a label is given twice";
-    } else if (str_eq(label->name, METRIC_NAME)) {
-        if (label->value.len && !metric_name_legal(label->value)) {
-            *why = "the metric's name is not of the form [a-zA-Z_:][a-zA-Z0-9_:]*, at most 256 bytes";
-        }
-    } else if (!label_name_legal(label->name)) {
-        *why = "a label's name is not of the form [a-zA-Z_][a-zA-Z0-9_]*, at most 256 bytes";
+    } else if (!name_fits(label->name)) {
+        *why = "a label's name is empty, longer than 256 bytes, not UTF-8 or holds control characters";
+    } else if (metric && label->value.len && !name_fits(label->value)) {
+        *why = "its name is longer than 256 bytes, not UTF-8 or holds control characters";
     } else if (label->value.len > LABEL_VALUE_MAX) {
         *why = "a label's value is longer than 4096 bytes";
         return ERR_LIMIT;
@@ -371,8 +376,7 @@ static void read_metadata(struct reader *parent, struct str message, struct remo
     }
     if (r.fault) {
         fail(parent, r.fault);
-    } else if (rw->families.len < REMOTE_WRITE_FAMILIES_MAX && metric_name_legal(family.name) &&
-               utf8_valid(family.help)) {
+    } else if (rw->families.len < REMOTE_WRITE_FAMILIES_MAX && name_fits(family.name) && utf8_valid(family.help)) {
         family.help = str_slice(family.help, 0, utf8_cut(family.help, REMOTE_WRITE_HELP_MAX));
         vec_push(&rw->families, family);
     }

@@ -9,12 +9,17 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static bool name_fits(struct str name)
+{
+    return name.len >= 1 && name.len <= LABEL_NAME_MAX && utf8_valid(name);
+}
+
 static void check_labels(struct labels labels)
 {
-    invariant(labels.n >= 1 && labels.n <= LABELS_MAX && metric_name_legal(labels_get(labels, METRIC_NAME)));
+    invariant(labels.n >= 1 && labels.n <= LABELS_MAX && name_fits(labels_get(labels, METRIC_NAME)));
     for (uint32_t i = 0; i < labels.n; i++) {
         struct label label = labels.v[i];
-        invariant(label_name_legal(label.name));
+        invariant(name_fits(label.name));
         invariant(label.value.len >= 1 && label.value.len <= LABEL_VALUE_MAX && utf8_valid(label.value));
         invariant(i == 0 || str_cmp(labels.v[i - 1].name, label.name) < 0);
     }
@@ -75,7 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_series(&rw, i, &arena);
     }
     for (size_t i = 0; i < rw.families.len; i++) {
-        invariant(metric_name_legal(rw.families.p[i].name) && utf8_valid(rw.families.p[i].help));
+        invariant(name_fits(rw.families.p[i].name) && utf8_valid(rw.families.p[i].help));
     }
     return 0;
 }
