@@ -303,9 +303,20 @@ struct label_run { /* where the label fields of a TimeSeries lie */
 
 static inline void extend(struct label_run *run, const char *from, const char *to)
 {
-    run->split |= run->from && from != run->to;
-    run->from = run->from ? run->from : from;
+    bool empty = run->from == run->to;
+    run->split |= !empty && from != run->to;
+    run->from = empty ? from : run->from;
     run->to = to;
+}
+
+/* Passes the labels that a series begins with, each shorter than 128 bytes: nearly all of every request. */
+static inline const char *skip_labels(const struct reader *r)
+{
+    const char *p = r->p;
+    while (r->end - p >= 2 && p[0] == (1 << 3 | WIRE_BYTES) && (unsigned char)p[1] < 0x80 && r->end - p - 2 >= p[1]) {
+        p += 2 + p[1];
+    }
+    return p;
 }
 
 static void refuse_histograms(struct remote_write *rw, struct str key, size_t samples)
@@ -322,9 +333,9 @@ static void refuse_histograms(struct remote_write *rw, struct str key, size_t sa
 static void read_series(struct reader *parent, struct str message, struct remote_write *rw)
 {
     struct reader r = reader_of(message);
-    struct label_run run = {0};
+    struct label_run run = {.from = r.p, .to = skip_labels(&r)};
     size_t first = rw->samples.len, histograms = 0;
-    const char *from = r.p;
+    const char *from = r.p = run.to;
     for (struct field f; read_field(&r, &f); from = r.p) {
         if (f.number == 1 && expect(&r, &f, WIRE_BYTES)) {
             extend(&run, from, r.p);

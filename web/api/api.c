@@ -60,4 +60,5 @@ void api_register(struct http_server *server, struct api_context *context)
     }
     http_route_body_limit(server, WRITE_PATH, WRITE_BODY_MAX);
     http_route_raw_body(server, WRITE_PATH);
+    http_route_shallow(server, WRITE_PATH);
 }

@@ -77,29 +77,44 @@ void request_release(struct http_request *r)
     arena_release(&r->arena);
 }
 
-static int read_pieces(struct http_request *r, struct buf *body, size_t max_bytes, struct error *err)
+/* Of announced length: straight to where it stays. */
+static int read_announced(struct http_request *r, size_t len, struct error *err)
 {
-    long long announced = r->info->content_length; /* -1: chunked */
-    for (;;) {
-        size_t want = announced < 0 ? HTTP_PIECE : (size_t)announced - body->len;
-        if (want == 0) {
-            return 0;
-        }
-        want = want < HTTP_PIECE ? want : HTTP_PIECE;
-        char *to = buf_reserve(body, want);
-        if (!to) {
-            error_set(err, ERR_LIMIT, "the body is larger than %zu bytes", max_bytes);
-            return 413;
-        }
-        int n = mg_read(r->mg, to, want);
-        if (n > 0) {
-            body->len += (size_t)n;
-        } else if (n == 0 && announced < 0) {
-            return body->len > max_bytes ? 413 : 0;
-        } else {
+    char *to = arena_alloc(&r->arena, len + 1);
+    for (size_t have = 0; have < len;) {
+        int n = mg_read(r->mg, to + have, len - have);
+        if (n <= 0) {
             error_set(err, ERR_PROTOCOL, "the body ended before its announced length");
             return 400;
         }
+        have += (size_t)n;
+    }
+    to[len] = '\0';
+    r->body = str_make(to, len);
+    r->body_unread = false;
+    return 0;
+}
+
+static int read_chunked(struct http_request *r, size_t max_bytes, struct error *err)
+{
+    auto_buf body;
+    buf_init(&body, max_bytes + HTTP_PIECE);
+    for (;;) {
+        char *to = buf_reserve(&body, HTTP_PIECE);
+        int n = to ? mg_read(r->mg, to, HTTP_PIECE) : 0;
+        if (!to || (n == 0 && body.len > max_bytes)) {
+            error_set(err, ERR_LIMIT, "the body is larger than %zu bytes", max_bytes);
+            return 413;
+        }
+        if (n < 0) {
+            error_set(err, ERR_PROTOCOL, "the body ended before its last chunk");
+            return 400;
+        }
+        if (n == 0) { /* trailers are not read: the body stays unread, the connection is not used again */
+            r->body = arena_dup(&r->arena, buf_str(&body));
+            return 0;
+        }
+        body.len += (size_t)n;
     }
 }
 
@@ -123,24 +138,15 @@ int request_read_body(struct http_request *r, const struct route_traits *traits,
     if (http_header(r, "Expect").p) {
         (void)mg_write(r->mg, "HTTP/1.1 100 Continue\r\n\r\n", 25);
     }
-    struct buf body;
-    buf_init(&body, max_bytes + HTTP_PIECE);
     connection_set_step(r->connection, STEP_READ, r->server->body_ms);
-    int status = read_pieces(r, &body, max_bytes, err);
+    int status = r->info->content_length < 0 ? read_chunked(r, max_bytes, err)
+                                             : read_announced(r, (size_t)r->info->content_length, err);
     connection_set_step(r->connection, STEP_IDLE, 0);
     if (connection_expired(r->connection)) {
         error_set(err, ERR_TIMEOUT, "the body did not arrive within %lld s",
                   (long long)(r->server->body_ms + 999) / 1000);
-        status = 408;
-    } else if (status == 413) {
-        error_set(err, ERR_LIMIT, "the body is larger than %zu bytes", max_bytes);
+        return 408;
     }
-    if (status == 0) {
-        r->body = arena_dup(&r->arena, buf_str(&body));
-        /* Trailers of a chunked body are not read: the connection is not used again. */
-        r->body_unread = r->info->content_length < 0;
-    }
-    buf_release(&body);
     return status;
 }
 

@@ -22,7 +22,7 @@ struct route {
 struct route_traits { /* of every route of a pattern */
     const char *pattern;
     size_t body_max; /* 0: the server's */
-    bool raw_body;
+    bool raw_body, shallow;
 };
 struct router {
     vec(struct route) routes;

@@ -37,6 +37,11 @@ void http_route_raw_body(struct http_server *server, const char *pattern)
     router_set_traits(&server->router, pattern)->raw_body = true;
 }
 
+void http_route_shallow(struct http_server *server, const char *pattern)
+{
+    router_set_traits(&server->router, pattern)->shallow = true;
+}
+
 int http_server_port(const struct http_server *server)
 {
     return server->port;
@@ -106,6 +111,8 @@ static void serve(struct http_request *r)
     status = status ? status : request_read_params(r, &err);
     if (status) {
         refuse(r, status, err.text);
+    } else if (traits.shallow) {
+        run_handler(r);
     } else if (pool_call(server->pool, run_handler, r)) {
         refuse(r, 503, "the system gives no more threads: try again");
     }

@@ -13,7 +13,7 @@
  * Limits: request line + headers 16 KiB in 64 lines and 10 s, body 1 MiB unless the route says more (413 before
  * reading), 10 s to send the body, 10 s per 64 KiB of an answer taken, 256 connections, 64 streams.
  * Threads: handlers run several at once on the server's own threads (pool.h: 1 MiB of stack, made when needed), because
- * civetweb's have 100 KiB.
+ * civetweb's have 100 KiB; but see http_route_shallow().
  */
 #pragma once
 #include "src/base/arena.h"
@@ -51,6 +51,10 @@ void http_route_body_limit(struct http_server *server, const char *pattern, size
 /* Its bodies come as they were sent, whatever their Content-Encoding (elsewhere a compressed one is refused): the
  * handler looks at that header, and bounds what it decompresses. */
 void http_route_raw_body(struct http_server *server, const char *pattern);
+/* Its handler needs less than 32 KiB of stack (no recursion, no regular expression, no stream) and runs on civetweb's
+ * own thread: for a route that is called thousands of times a second, the two switches to a pool thread and back cost
+ * more than its work. */
+void http_route_shallow(struct http_server *server, const char *pattern);
 /* ERR_BUSY-like text when the port is in use: names the address and what to do. */
 int http_server_start(struct http_server *server, const struct http_server_options *options,
                       struct error *err) MUST_USE;

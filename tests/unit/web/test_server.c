@@ -139,6 +139,9 @@ static int start(void **state)
     http_route(server, HTTP_GET | HTTP_POST, "/echo/{name}", echo, NULL);
     http_route(server, HTTP_POST, "/small", echo, NULL);
     http_route_body_limit(server, "/small", 10);
+    http_route(server, HTTP_POST, "/shallow", echo, NULL);
+    http_route_shallow(server, "/shallow");
+    http_route_raw_body(server, "/shallow");
     http_route(server, HTTP_GET, "/stream", stream, (void *)(uintptr_t) "application/json");
     http_route(server, HTTP_GET, "/events", stream, (void *)(uintptr_t) "text/event-stream");
     http_route(server, HTTP_GET, "/endless", endless, NULL);
@@ -403,6 +406,22 @@ static struct str unchunk(struct str body)
     }
 }
 
+static struct str post_snappy(const char *path)
+{
+    return ask(arena_printf(&arena,
+                            "POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Encoding: snappy\r\n"
+                            "Content-Length: 4\r\n\r\nabcd",
+                            path)
+                   .p);
+}
+
+static void a_raw_body_comes_as_it_was_sent_to_a_shallow_handler(void **state)
+{
+    (void)state;
+    assert_true(says(post_snappy("/shallow?v=x"), 200, "[](x)4"));
+    assert_int_equal(raw_status(post_snappy("/echo/a")), 415);
+}
+
 static void bodies_are_compressed_for_those_who_take_it(void **state)
 {
     (void)state;
@@ -604,6 +623,7 @@ int main(void)
         cmocka_unit_test(parameters_come_from_url_and_form_together),
         cmocka_unit_test(expect_continue_is_answered),
         cmocka_unit_test(a_connection_is_kept_and_pipelined),
+        cmocka_unit_test(a_raw_body_comes_as_it_was_sent_to_a_shallow_handler),
         cmocka_unit_test(bodies_are_compressed_for_those_who_take_it),
         cmocka_unit_test(static_files_have_tags_and_304),
         cmocka_unit_test(no_answer_may_be_read_by_foreign_pages),
