@@ -3,9 +3,8 @@
 #include "src/base/clock.h"
 #include "src/base/mem.h"
 #include "src/base/url.h"
+#include "src/loop/late_curl.h"
 
-#include <curl/curl.h>
-#include <pthread.h>
 #include <uv.h>
 
 enum { BODY_MAX_BYTES = 1 << 20, DEFAULT_TIMEOUT_MS = 10000, REDIRECTS_MAX = 3, CACHED_CONNECTIONS = 64 };
@@ -53,8 +52,8 @@ static void unref(struct http_client *client)
 
 static void request_free(struct request *request)
 {
-    curl_easy_cleanup(request->easy);
-    curl_slist_free_all(request->headers);
+    curl.curl_easy_cleanup(request->easy);
+    curl.curl_slist_free_all(request->headers);
     buf_release(&request->body);
     mem_free(request->where);
     mem_free(request);
@@ -66,7 +65,7 @@ static void unlink_request(struct http_client *client, struct request *request)
     if (request->next) {
         request->next->link = request->link;
     }
-    curl_multi_remove_handle(client->multi, request->easy);
+    curl.curl_multi_remove_handle(client->multi, request->easy);
 }
 
 /* curl's own words where they say more than its code; elsewhere they might quote the URL. */
@@ -78,9 +77,9 @@ static const char *reason_text(const struct request *request, CURLcode code)
     case CURLE_OPERATION_TIMEDOUT:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CONNECT_ERROR:
-        return request->reason[0] ? request->reason : curl_easy_strerror(code);
+        return request->reason[0] ? request->reason : curl.curl_easy_strerror(code);
     default:
-        return curl_easy_strerror(code);
+        return curl.curl_easy_strerror(code);
     }
 }
 
@@ -89,7 +88,7 @@ static void answer(struct request *request, CURLcode code)
     long status = 0;
     struct error err = {0};
     struct http_answer answer = {.body = buf_str(&request->body), .retry_after_ms = request->retry_after_ms};
-    curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
+    curl.curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
     if (code == CURLE_OK || (code == CURLE_WRITE_ERROR && request->cut)) {
         answer.status = (int)status;
     } else {
@@ -108,13 +107,13 @@ static void finish_requests(struct http_client *client)
 {
     int left;
     CURLMsg *message;
-    while (!client->closed && (message = curl_multi_info_read(client->multi, &left))) {
+    while (!client->closed && (message = curl.curl_multi_info_read(client->multi, &left))) {
         if (message->msg != CURLMSG_DONE) {
             continue;
         }
         CURLcode code = message->data.result;
         char *private = NULL;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
+        curl.curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &private);
         struct request *request = (struct request *)(void *)private;
         unlink_request(client, request);
         answer(request, code);
@@ -130,7 +129,7 @@ static void on_timer(void *ctx)
     struct http_client *client = ctx;
     int running;
     client->refs++;
-    curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+    curl.curl_multi_socket_action(client->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     finish_requests(client);
     unref(client);
 }
@@ -164,7 +163,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         flags = CURL_CSELECT_ERR;
     }
     client->refs++;
-    curl_multi_socket_action(client->multi, watch->fd, flags, &running);
+    curl.curl_multi_socket_action(client->multi, watch->fd, flags, &running);
     finish_requests(client);
     unref(client);
 }
@@ -212,7 +211,7 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, voi
     struct watch *watch = socket_ctx;
     if (what == CURL_POLL_REMOVE) {
         if (watch) {
-            curl_multi_assign(client->multi, fd, NULL);
+            curl.curl_multi_assign(client->multi, fd, NULL);
             watch_close(watch);
         }
         return 0;
@@ -222,7 +221,7 @@ static int on_curl_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, voi
         if (!watch) {
             return -1;
         }
-        curl_multi_assign(client->multi, fd, watch);
+        curl.curl_multi_assign(client->multi, fd, watch);
     }
     int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
     uv_poll_start(&watch->poll, events, on_poll);
@@ -255,7 +254,7 @@ static int64_t parse_retry_after(struct str value)
         return -1;
     }
     snprintf(text, sizeof(text), STR_FMT, STR_ARG(value));
-    int64_t at = curl_getdate(text, NULL);
+    int64_t at = curl.curl_getdate(text, NULL);
     if (at < 0) {
         return -1;
     }
@@ -292,63 +291,87 @@ static char *scheme_and_host(struct str text)
 
 static void set_limits(CURL *easy, int64_t timeout_ms)
 {
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(timeout_ms > 0 ? timeout_ms : DEFAULT_TIMEOUT_MS));
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
-    curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
-    curl_easy_setopt(easy, CURLOPT_POSTREDIR, CURL_REDIR_POST_ALL); /* a GET would look like a delivery */
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* else a slow name server blocks whoever gives up */
+    curl.curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)(timeout_ms > 0 ? timeout_ms : DEFAULT_TIMEOUT_MS));
+    curl.curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl.curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+    curl.curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 1L);
+    curl.curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)REDIRECTS_MAX);
+    curl.curl_easy_setopt(easy, CURLOPT_POSTREDIR, CURL_REDIR_POST_ALL); /* a GET would look like a delivery */
+    curl.curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl.curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* else a slow name server blocks whoever gives up */
 }
 
 static void set_message(struct request *request, const struct http_call *call)
 {
     CURL *easy = request->easy;
     char *url = mem_str_dup(call->url);
-    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl.curl_easy_setopt(easy, CURLOPT_URL, url);
     mem_free(url);
     if (strcmp(call->method, "POST") == 0) {
-        curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len);
-        curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, call->body.p ? call->body.p : "");
+        curl.curl_easy_setopt(easy, CURLOPT_POST, 1L);
+        curl.curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.len);
+        curl.curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, call->body.p ? call->body.p : "");
     } else if (strcmp(call->method, "GET") != 0) {
-        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
+        curl.curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call->method);
     }
     for (const char *const *header = call->headers; header && *header; header++) {
-        request->headers = curl_slist_append(request->headers, *header);
+        request->headers = curl.curl_slist_append(request->headers, *header);
     }
-    request->headers = curl_slist_append(request->headers, "Expect:"); /* no second round trip for bodies */
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->headers);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, "cloche/" CLOCHE_VERSION);
-    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+    request->headers = curl.curl_slist_append(request->headers, "Expect:"); /* no second round trip for bodies */
+    curl.curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->headers);
+    curl.curl_easy_setopt(easy, CURLOPT_USERAGENT, "cloche/" CLOCHE_VERSION);
+    curl.curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
 }
 
 struct refused {
     http_answer_fn fn;
     void *ctx;
+    struct error err;
 };
 
 static void answer_refused(void *ctx)
 {
     loop_assert();
     struct refused *refused = ctx;
-    struct error err;
-    error_set(&err, ERR_CLOSED, "the request was not sent because cloche is stopping");
-    refused->fn(refused->ctx, &(struct http_answer){.retry_after_ms = -1}, &err);
+    refused->fn(refused->ctx, &(struct http_answer){.retry_after_ms = -1}, &refused->err);
     mem_free(refused);
+}
+
+/* curl's own part of the client, made with the first request. */
+static int client_start(struct http_client *client, struct error *err)
+{
+    if (client->closed) { /* sent from a callback of http_client_free() */
+        return error_set(err, ERR_CLOSED, "the request was not sent because cloche is stopping");
+    }
+    if (client->multi) {
+        return 0;
+    }
+    int rc = curl_open(err);
+    if (rc) {
+        return rc;
+    }
+    curl.curl_global_init(CURL_GLOBAL_DEFAULT); /* counts: more than once does no harm */
+    client->multi = curl.curl_multi_init();
+    invariant(client->multi != NULL);
+    curl.curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
+    curl.curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+    curl.curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
+    curl.curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+    curl.curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)CACHED_CONNECTIONS);
+    return 0;
 }
 
 void http_send(struct http_client *client, const struct http_call *call, http_answer_fn fn, void *ctx)
 {
-    if (client->closed) { /* sent from a callback of http_client_free() */
+    struct error err = {0};
+    if (client_start(client, &err)) {
         struct refused *refused = mem_alloc(sizeof(*refused));
-        *refused = (struct refused){fn, ctx};
+        *refused = (struct refused){fn, ctx, err};
         loop_post(client->loop, answer_refused, refused);
         return;
     }
     struct request *request = mem_zalloc(sizeof(*request));
-    request->easy = curl_easy_init();
+    request->easy = curl.curl_easy_init();
     invariant(request->easy != NULL);
     request->fn = fn;
     request->ctx = ctx;
@@ -357,12 +380,12 @@ void http_send(struct http_client *client, const struct http_call *call, http_an
     buf_init(&request->body, BODY_MAX_BYTES);
     set_limits(request->easy, call->timeout_ms);
     set_message(request, call);
-    curl_easy_setopt(request->easy, CURLOPT_PRIVATE, request);
-    curl_easy_setopt(request->easy, CURLOPT_ERRORBUFFER, request->reason);
-    curl_easy_setopt(request->easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(request->easy, CURLOPT_WRITEDATA, request);
-    curl_easy_setopt(request->easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(request->easy, CURLOPT_HEADERDATA, request);
+    curl.curl_easy_setopt(request->easy, CURLOPT_PRIVATE, request);
+    curl.curl_easy_setopt(request->easy, CURLOPT_ERRORBUFFER, request->reason);
+    curl.curl_easy_setopt(request->easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl.curl_easy_setopt(request->easy, CURLOPT_WRITEDATA, request);
+    curl.curl_easy_setopt(request->easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl.curl_easy_setopt(request->easy, CURLOPT_HEADERDATA, request);
     request->next = client->requests;
     request->link = &client->requests;
     if (request->next) {
@@ -370,30 +393,15 @@ void http_send(struct http_client *client, const struct http_call *call, http_an
     }
     client->requests = request;
     /* Starts by curl's timer at the earliest: fn is never called from here. */
-    CURLMcode rc = curl_multi_add_handle(client->multi, request->easy);
+    CURLMcode rc = curl.curl_multi_add_handle(client->multi, request->easy);
     invariant(rc == CURLM_OK);
-}
-
-static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-
-static void curl_start(void)
-{
-    curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
 struct http_client *http_client_new(struct loop *loop)
 {
-    pthread_once(&curl_once, curl_start);
     struct http_client *client = mem_zalloc(sizeof(*client));
     client->loop = loop;
     client->refs = 1;
-    client->multi = curl_multi_init();
-    invariant(client->multi != NULL);
-    curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, on_curl_socket);
-    curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
-    curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, on_curl_timer);
-    curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
-    curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)CACHED_CONNECTIONS);
     return client;
 }
 
@@ -411,7 +419,9 @@ void http_client_free(struct http_client *client)
         request->fn(request->ctx, &(struct http_answer){.retry_after_ms = -1}, &err);
         request_free(request);
     }
-    curl_multi_cleanup(client->multi);
+    if (client->multi) {
+        curl.curl_multi_cleanup(client->multi);
+    }
     while (client->watches) {
         watch_close(client->watches);
     }

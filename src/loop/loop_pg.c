@@ -2,10 +2,10 @@
 
 #include "src/base/clock.h"
 #include "src/base/mem.h"
+#include "src/loop/late_pq.h"
 #include "src/loop/pg_target.h"
 
 #include <arpa/inet.h>
-#include <libpq-fe.h>
 #include <stdarg.h>
 #include <sys/socket.h>
 #include <uv.h>
@@ -157,7 +157,7 @@ static void watch_socket(struct pg_conn *c, int events)
 {
     if (!c->watch) {
         struct watch *watch = mem_zalloc(sizeof(*watch));
-        if (uv_poll_init(loop_uv(c->loop), &watch->poll, PQsocket(c->pg)) != 0) {
+        if (uv_poll_init(loop_uv(c->loop), &watch->poll, pq.PQsocket(c->pg)) != 0) {
             mem_free(watch); /* no socket: the connect timer ends the attempt */
             return;
         }
@@ -177,8 +177,8 @@ static void disconnect(struct pg_conn *c)
     c->generation++;
     c->running = false;
     unwatch(c);
-    PQclear(steal(c->result));
-    PQfinish(steal(c->pg));
+    pq.PQclear(steal(c->result));
+    pq.PQfinish(steal(c->pg));
     loop_timer_stop(steal(c->deadline));
     loop_timer_stop(steal(c->connect_timer));
 }
@@ -249,7 +249,7 @@ static bool is_about_access(struct str text)
 
 static bool is_error(const PGresult *result)
 {
-    ExecStatusType status = PQresultStatus(result);
+    ExecStatusType status = pq.PQresultStatus(result);
     return status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_EMPTY_QUERY;
 }
 
@@ -262,18 +262,18 @@ static void find_last_words(struct pg_conn *c)
     if (c->state < STATE_SETTING_UP) {
         return;
     }
-    (void)PQisBusy(c->pg); /* parses what has come in, down to the notices */
-    while (c->running && PQstatus(c->pg) == CONNECTION_BAD && (result = PQgetResult(c->pg))) {
-        const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-        const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    (void)pq.PQisBusy(c->pg); /* parses what has come in, down to the notices */
+    while (c->running && pq.PQstatus(c->pg) == CONNECTION_BAD && (result = pq.PQgetResult(c->pg))) {
+        const char *state = pq.PQresultErrorField(result, PG_DIAG_SQLSTATE);
+        const char *text = pq.PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
         if (state && text && is_error(result)) {
             snprintf(c->last_words, sizeof(c->last_words), "%s", text);
         }
-        PQclear(result);
+        pq.PQclear(result);
     }
-    const char *state = c->result ? PQresultErrorField(c->result, PG_DIAG_SQLSTATE) : NULL;
+    const char *state = c->result ? pq.PQresultErrorField(c->result, PG_DIAG_SQLSTATE) : NULL;
     if (state && is_error(c->result)) {
-        snprintf(c->last_words, sizeof(c->last_words), "%s", PQresultErrorField(c->result, PG_DIAG_MESSAGE_PRIMARY));
+        snprintf(c->last_words, sizeof(c->last_words), "%s", pq.PQresultErrorField(c->result, PG_DIAG_MESSAGE_PRIMARY));
     }
 }
 
@@ -281,7 +281,7 @@ static void go_down_pg(struct pg_conn *c) LOOP_ONLY;
 static void go_down_pg(struct pg_conn *c)
 {
     find_last_words(c);
-    struct str text = last_line(c->last_words[0] ? c->last_words : PQerrorMessage(c->pg));
+    struct str text = last_line(c->last_words[0] ? c->last_words : pq.PQerrorMessage(c->pg));
     if (is_about_access(text)) {
         go_down_text(c, ERR_AUTH, STR_FMT " (check the user and password in the URL)", STR_ARG(text));
     } else if (text.len == 0) {
@@ -309,10 +309,10 @@ static int error_code(const char *sqlstate)
 
 static void result_error(const PGresult *result, struct error *err)
 {
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *state = pq.PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *text = pq.PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     state = state ? state : "";
-    text = text ? text : PQresultErrorMessage(result);
+    text = text ? text : pq.PQresultErrorMessage(result);
     struct str rest = str_of(text), line = str_split(&rest, '\n');
     error_set(err, error_code(state), STR_FMT "%s%s%s", STR_ARG(line), state[0] ? " (SQLSTATE " : "", state,
               state[0] ? ")" : "");
@@ -333,17 +333,17 @@ static void finish_query(struct pg_conn *c)
         error_set(&err, ERR_PROTOCOL, "the query ended without a result");
     }
     answer(query, failed ? NULL : result, failed ? &err : NULL);
-    PQclear(result);
+    pq.PQclear(result);
 }
 
 /* Of several statements the first error counts, else the last result. */
 static void keep_result(struct pg_conn *c, PGresult *result)
 {
     if (c->result && is_error(c->result)) {
-        PQclear(result);
+        pq.PQclear(result);
         return;
     }
-    PQclear(c->result);
+    pq.PQclear(c->result);
     c->result = result;
 }
 
@@ -351,21 +351,21 @@ static void keep_result(struct pg_conn *c, PGresult *result)
 static void pump(struct pg_conn *c)
 {
     uint64_t generation = c->generation;
-    if (!PQconsumeInput(c->pg) || PQstatus(c->pg) == CONNECTION_BAD) {
+    if (!pq.PQconsumeInput(c->pg) || pq.PQstatus(c->pg) == CONNECTION_BAD) {
         go_down_pg(c);
         return;
     }
-    while (c->generation == generation && c->running && !PQisBusy(c->pg)) {
-        PGresult *result = PQgetResult(c->pg);
-        ExecStatusType status = result ? PQresultStatus(result) : PGRES_COMMAND_OK;
+    while (c->generation == generation && c->running && !pq.PQisBusy(c->pg)) {
+        PGresult *result = pq.PQgetResult(c->pg);
+        ExecStatusType status = result ? pq.PQresultStatus(result) : PGRES_COMMAND_OK;
         if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
-            PQclear(result);
+            pq.PQclear(result);
             go_down_text(c, ERR_UNSUPPORTED, "COPY is not supported");
             return;
         }
         if (result) {
             keep_result(c, result);
-        } else if (PQstatus(c->pg) == CONNECTION_BAD) {
+        } else if (pq.PQstatus(c->pg) == CONNECTION_BAD) {
             go_down_pg(c);
         } else {
             finish_query(c);
@@ -375,7 +375,7 @@ static void pump(struct pg_conn *c)
         }
     }
     if (c->generation == generation) {
-        watch_socket(c, UV_READABLE | (PQflush(c->pg) == 1 ? UV_WRITABLE : 0));
+        watch_socket(c, UV_READABLE | (pq.PQflush(c->pg) == 1 ? UV_WRITABLE : 0));
     }
 }
 
@@ -385,13 +385,13 @@ static void start_next(struct pg_conn *c)
     if (!query || c->running || c->state < STATE_SETTING_UP) {
         return;
     }
-    if (!PQsendQuery(c->pg, query->sql)) {
+    if (!pq.PQsendQuery(c->pg, query->sql)) {
         go_down_pg(c);
         return;
     }
     c->running = true;
     c->deadline = loop_timer_start(c->loop, query->timeout_ms, 0, on_deadline, c);
-    watch_socket(c, UV_READABLE | (PQflush(c->pg) == 1 ? UV_WRITABLE : 0));
+    watch_socket(c, UV_READABLE | (pq.PQflush(c->pg) == 1 ? UV_WRITABLE : 0));
 }
 
 static struct query *query_new(const char *sql, int64_t timeout_ms, pg_result_fn fn, void *ctx)
@@ -490,7 +490,7 @@ static void set_up(struct pg_conn *c)
     int64_t lock_ms = c->statement_timeout_ms < LOCK_TIMEOUT_MS ? c->statement_timeout_ms : LOCK_TIMEOUT_MS;
     snprintf(sql, sizeof(sql), "SET statement_timeout = %lld; SET lock_timeout = %lld",
              (long long)c->statement_timeout_ms, (long long)lock_ms);
-    PQsetnonblocking(c->pg, 1);
+    pq.PQsetnonblocking(c->pg, 1);
     c->state = STATE_SETTING_UP;
     list_push(&c->queries, query_new(sql, c->connect_timeout_ms, on_set_up, c));
     start_next(c);
@@ -500,7 +500,7 @@ static void set_up(struct pg_conn *c)
 static void connect_step(struct pg_conn *c)
 {
     unwatch(c);
-    switch (PQconnectPoll(c->pg)) {
+    switch (pq.PQconnectPoll(c->pg)) {
     case PGRES_POLLING_READING:
         watch_socket(c, UV_READABLE);
         break;
@@ -554,11 +554,11 @@ static void connect_start(struct pg_conn *c, const char *hostaddrs, size_t n)
     }
     keys[count] = values[count] = NULL;
     c->state = STATE_CONNECTING;
-    c->pg = PQconnectStartParams(keys, values, 0);
+    c->pg = pq.PQconnectStartParams(keys, values, 0);
     invariant(c->pg != NULL);
-    PQsetNoticeProcessor(c->pg, on_notice, c);
+    pq.PQsetNoticeProcessor(c->pg, on_notice, c);
     c->last_words[0] = '\0';
-    if (PQstatus(c->pg) == CONNECTION_BAD) {
+    if (pq.PQstatus(c->pg) == CONNECTION_BAD) {
         go_down_pg(c);
         return;
     }
@@ -634,6 +634,9 @@ static void connect_now(struct pg_conn *c)
 struct pg_conn *pg_open(struct loop *loop, const struct pg_options *options, const struct pg_callbacks *callbacks,
                         void *ctx, struct error *err)
 {
+    if (pq_open(err)) {
+        return NULL;
+    }
     struct pg_conn *c = mem_zalloc(sizeof(*c));
     c->refs = 1;
     c->loop = loop;
@@ -664,7 +667,7 @@ bool pg_is_ready(const struct pg_conn *c)
 
 int pg_server_version(const struct pg_conn *c)
 {
-    return c->pg ? PQserverVersion(c->pg) : 0;
+    return c->pg ? pq.PQserverVersion(c->pg) : 0;
 }
 
 const char *pg_address(const struct pg_conn *c)
@@ -674,7 +677,7 @@ const char *pg_address(const struct pg_conn *c)
 
 const char *pg_dbname(const struct pg_conn *c)
 {
-    const char *name = c->pg && !c->target.dbname[0] ? PQdb(c->pg) : NULL;
+    const char *name = c->pg && !c->target.dbname[0] ? pq.PQdb(c->pg) : NULL;
     return name ? name : c->target.dbname;
 }
 
@@ -687,24 +690,24 @@ static const PGresult *pg_of(const struct pg_result *res)
 
 int pg_rows(const struct pg_result *res)
 {
-    return PQntuples(pg_of(res));
+    return pq.PQntuples(pg_of(res));
 }
 
 int pg_columns(const struct pg_result *res)
 {
-    return PQnfields(pg_of(res));
+    return pq.PQnfields(pg_of(res));
 }
 
 const char *pg_column_name(const struct pg_result *res, int column)
 {
-    return PQfname(pg_of(res), column);
+    return pq.PQfname(pg_of(res), column);
 }
 
 struct str pg_value(const struct pg_result *res, int row, int column)
 {
     const PGresult *result = pg_of(res);
-    if (PQgetisnull(result, row, column)) {
+    if (pq.PQgetisnull(result, row, column)) {
         return (struct str){0};
     }
-    return str_make(PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column));
+    return str_make(pq.PQgetvalue(result, row, column), (size_t)pq.PQgetlength(result, row, column));
 }
