@@ -19,7 +19,8 @@
 
 enum {
     RELOAD_TIMEOUT_MS = 5000,
-    STOP_LIMIT_S = 5, /* the process ends then, whatever still hangs */
+    STOP_LIMIT_S = 5,        /* the process ends then, whatever still hangs */
+    STORE_ONLY_THREADS = 64, /* no pages that watch live: senders and queries */
     FEED_SLOTS = 4096,
     FEED_BYTES = 2 << 20,
     LAG_PERIOD_MS = 100,
@@ -298,6 +299,7 @@ static int start_web(struct daemon *d, struct error *err)
         .listen = d->config->listen,
         .allow_remote = d->config->allow_remote,
         .external_host = d->config->external_url,
+        .threads = d->overrides.store_only ? STORE_ONLY_THREADS : 0,
     };
     return http_server_start(d->server, &options, err);
 }

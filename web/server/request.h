@@ -19,7 +19,7 @@
 #define HTTP_BODY_MAX      (1u << 20)
 #define HTTP_STEP_MS       10000
 #define HTTP_PIECE         65536u
-#define HTTP_STREAMS_MAX   64
+#define HTTP_STREAMS_PART  4 /* one connection in so many may be a live stream */
 #define HTTP_GZIP_MIN      1024
 #define HTTP_KEEP_ALIVE_MS "30000"
 #define HTTP_REQUEST_MS    "10000"
@@ -55,7 +55,7 @@ struct http_request {
     bool head, takes_gzip, keep_alive, body_unread, failed; /* failed: the connection is of no more use */
     enum answer_state answered;
     struct buf headers;    /* set by the handler */
-    bool chunked, counted; /* of a stream; counted: one of the 64 */
+    bool chunked, counted; /* of a stream; counted: one of the streams that are capped */
     z_stream *deflate;
 };
 

@@ -236,10 +236,13 @@ void http_respond_static(struct http_request *r, const char *content_type, struc
 
 static bool count_stream(struct http_request *r)
 {
-    if (atomic_fetch_add(&r->server->streams, 1) >= HTTP_STREAMS_MAX) {
+    int max = r->server->threads / HTTP_STREAMS_PART;
+    if (atomic_fetch_add(&r->server->streams, 1) >= max) {
         atomic_fetch_sub(&r->server->streams, 1);
         http_set_header(r, "Retry-After", STR("10"));
-        response_refuse(r, 503, "64 live streams are open already: close a page, or try again later");
+        struct str text =
+            arena_printf(&r->arena, "%d live streams are open already: close a page, or try again later", max);
+        response_refuse(r, 503, text.p);
         return false;
     }
     r->counted = true;

@@ -11,7 +11,7 @@
  * the same reason no answer carries CORS headers.
  *
  * Limits: request line + headers 16 KiB in 64 lines and 10 s, body 1 MiB unless the route says more (413 before
- * reading), 10 s to send the body, 10 s per 64 KiB of an answer taken, 256 connections, 64 streams.
+ * reading), 10 s to send the body, 10 s per 64 KiB of an answer taken, 256 connections, a quarter of them streams.
  * Threads: handlers run several at once on the server's own threads (pool.h: 1 MiB of stack, made when needed), because
  * civetweb's have 100 KiB; but see http_route_shallow().
  */
@@ -89,6 +89,6 @@ void http_respond_static(struct http_request *r, const char *content_type, struc
                          bool immutable);
 /* An answer of unknown length: begin once, write until false (client gone, server stopping or too slow: 10 s per 64
  * KiB). Ends when the handler returns. Compressed if the client takes gzip; text/event-stream is not, each write of it
- * goes out at once, and at most 64 are open: begin then answers 503 itself and returns false. */
+ * goes out at once, and a quarter of the connections may be such: begin then answers 503 itself and returns false. */
 bool http_stream_begin(struct http_request *r, const char *content_type);
 bool http_stream_write(struct http_request *r, struct str bytes);
