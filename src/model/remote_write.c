@@ -167,7 +167,7 @@ static const char *read_pairs(struct str key, struct pairs *pairs)
 {
     struct reader r = reader_of(key);
     pairs->n = 0;
-    for (struct field f; read_field(&r, &f);) {
+    for (struct field f = {0}; read_field(&r, &f);) {
         struct label label;
         const char *fault = read_label(f.bytes, &label);
         if (fault) {
