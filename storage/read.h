@@ -55,6 +55,11 @@ int snapshot_read(struct snapshot *snapshot, series_id id, int64_t from_ms, int6
  * those of raw samples: the least and greatest, sum and count; the increase of a counter is, over a row of points,
  *     last(n) - first(1) + sum of drops + sum over neighbours of (first(i) < last(i-1) ? last(i-1) : 0)
  * which is Prometheus' way of counting over resets. A raw sample is a point of count 1.
+ *
+ * A bucket that has stale markers only is a point, too: of count 0, `ended`, both times that of the last marker, the
+ * marker for min, max, first and last. Range functions leave such points out, as they do raw markers; without them
+ * the end of a series would be lost where it falls between two buckets, and hours made of 5 minute points would differ
+ * from hours made of samples.
  */
 enum tier { TIER_RAW, TIER_5M, TIER_1H, TIER_COUNT };
 static inline int64_t tier_resolution_ms(enum tier tier)
@@ -63,14 +68,18 @@ static inline int64_t tier_resolution_ms(enum tier tier)
 }
 struct point_columns { /* one entry a point; ascending; t_last of a point is before t_first of the next */
     int64_t *t_first_ms, *t_last_ms;
-    double *count, *sum, *min, *max, *first, *last;
-    double *drops; /* sum of the values before each fall within the bucket */
+    double *count, *sum;
+    double *min, *max; /* NaN only if all samples are */
+    double *first, *last;
+    double *drops; /* sum of the values before each fall within the bucket; from or to NaN nothing falls */
     bool *ended;   /* the bucket's last sample was followed by a stale marker in the same bucket */
     size_t n, cap;
 };
 void point_columns_release(struct point_columns *columns);
 /* Points of one series whose bucket reaches into [from, to]; cleared first, memory reused. Where the tier has nothing
- * (yet), points are made of raw samples; where only a coarser tier reaches back, its points are given. */
+ * (yet), points are made of raw samples; where only a coarser tier reaches back, its points are given. TIER_RAW: a
+ * point for each raw sample or marker, before them what coarser tiers have: all that is there, as fine as it is there.
+ */
 int snapshot_read_points(struct snapshot *snapshot, series_id id, enum tier tier, int64_t from_ms, int64_t to_ms,
                          struct point_columns *out) MUST_USE;
 /* All samples at or after it are there in this tier or a finer one: INT64_MIN when nothing has left yet. */

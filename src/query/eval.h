@@ -15,6 +15,7 @@
  * the evaluation; everything else is in ev->arena.
  */
 #pragma once
+#include "src/base/kahan.h"
 #include "src/query/ast.h"
 
 #include <math.h>
@@ -120,20 +121,6 @@ void eval_info(struct eval *ev, const struct expr *at, const char *fmt, ...) PRI
 
 double *column_new(struct eval *ev, const struct grid *grid); /* all ABSENT */
 bool column_empty(const double *v, size_t n);
-
-/* Neumaier's variant of Kahan's sum: add v to *sum, its error to *c. */
-static inline void kahan_add(double v, double *sum, double *c)
-{
-    double t = *sum + v;
-    if (isinf(t)) {
-        *c = 0;
-    } else if (fabs(*sum) >= fabs(v)) {
-        *c += (*sum - t) + v;
-    } else {
-        *c += (v - t) + *sum;
-    }
-    *sum = t;
-}
 
 /* A mean that neither overflows nor loses small values: the sum as long as it is finite, then a running mean. */
 struct mean {

@@ -173,7 +173,7 @@ double rollup_sum(const struct window *w, const double *scalars)
     for (size_t i = 0; i < w->n; i++) {
         kahan_add(w->v[i], &sum, &c);
     }
-    return isinf(sum) ? sum : sum + c;
+    return kahan_value(sum, c);
 }
 
 double rollup_avg(const struct window *w, const double *scalars)

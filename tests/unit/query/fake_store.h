@@ -4,7 +4,7 @@
  */
 #pragma once
 #include "src/base/codec.h"
-#include "storage/read.h"
+#include "storage/points.h"
 
 struct fake_series {
     struct labels labels;
@@ -14,7 +14,8 @@ struct fake_series {
 struct store {
     struct arena arena;
     vec(struct fake_series) series;
-    int fail_read; /* what snapshot_read() returns instead */
+    int fail_read;                    /* what snapshot_read() returns instead */
+    int64_t kept_from_ms[TIER_COUNT]; /* what retention has left in each tier; fake_init(): all */
 };
 struct snapshot {
     struct store *store;
@@ -22,7 +23,7 @@ struct snapshot {
 
 static inline void fake_init(struct store *store)
 {
-    *store = (struct store){0};
+    *store = (struct store){.kept_from_ms = {INT64_MIN, INT64_MIN, INT64_MIN}};
     arena_init(&store->arena);
 }
 
@@ -107,10 +108,43 @@ int snapshot_read(struct snapshot *snapshot, series_id id, int64_t from_ms, int6
     }
     out->n = 0;
     for (size_t i = 0; i < s->v.len; i++) {
-        if (s->t_ms.p[i] >= from_ms && s->t_ms.p[i] <= to_ms) {
+        if (s->t_ms.p[i] >= from_ms && s->t_ms.p[i] <= to_ms &&
+            s->t_ms.p[i] >= snapshot->store->kept_from_ms[TIER_RAW]) {
             out->t_ms[out->n] = s->t_ms.p[i];
             out->v[out->n++] = s->v.p[i];
         }
+    }
+    return 0;
+}
+
+int64_t snapshot_tier_from_ms(struct snapshot *snapshot, enum tier tier)
+{
+    return snapshot->store->kept_from_ms[tier];
+}
+
+/* Each stretch as fine as it was kept and as coarse as is asked for, made of all samples ever added. */
+int snapshot_read_points(struct snapshot *snapshot, series_id id, enum tier tier, int64_t from_ms, int64_t to_ms,
+                         struct point_columns *out)
+{
+    const struct fake_series *s = &snapshot->store->series.p[id - 1];
+    const int64_t *kept = snapshot->store->kept_from_ms;
+    if (snapshot->store->fail_read) {
+        return snapshot->store->fail_read;
+    }
+    out->n = 0;
+    for (enum tier t = TIER_COUNT; t-- > tier;) {
+        int64_t resolution = tier_resolution_ms(t), before_ms = t == tier ? INT64_MAX : kept[t - 1];
+        int64_t first_ms = resolution ? bucket_end_ms(resolution, from_ms) - resolution + 1 : from_ms;
+        first_ms = first_ms > kept[t] ? first_ms : kept[t];
+        size_t lo = 0, hi = 0;
+        while (lo < s->t_ms.len && s->t_ms.p[lo] < first_ms) {
+            lo++;
+        }
+        for (hi = lo;
+             hi < s->t_ms.len && s->t_ms.p[hi] < before_ms && s->t_ms.p[hi] <= bucket_end_ms(resolution, to_ms);) {
+            hi++;
+        }
+        points_of_samples(resolution, s->t_ms.p + lo, s->v.p + lo, hi - lo, out);
     }
     return 0;
 }
