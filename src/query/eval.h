@@ -79,6 +79,7 @@ struct eval {
     struct error *err;
     int64_t start_ms, end_ms, step_ms; /* of the whole query: @ start(), @ end() */
     bool range_query;
+    int64_t reach_ms[TIER_COUNT]; /* from when on each tier, or a finer one, has everything (tiers.h) */
     struct query_stats stats;
     uint64_t samples_held;
     uint64_t work_left; /* until the clock is looked at */
@@ -90,11 +91,13 @@ struct eval {
 int eval_vector(struct eval *ev, const struct expr *expr, const struct grid *grid, struct emit out) MUST_USE;
 /* Scalar-typed expressions: grid->n values. */
 int eval_scalar(struct eval *ev, const struct expr *expr, const struct grid *grid, double *out) MUST_USE;
-/* Range-vector-typed expressions: all samples that any step's window may hold. window_of() tells each step's window. */
-int eval_samples(struct eval *ev, const struct expr *expr, const struct grid *grid, struct emit_samples out) MUST_USE;
+/* Range-vector-typed expressions: all samples that any step's window may hold. window_of() tells each step's window.
+ * `last_suffices`: of a stretch of samples the newest is enough (source_of()). */
+int eval_samples(struct eval *ev, const struct expr *expr, const struct grid *grid, bool last_suffices,
+                 struct emit_samples out) MUST_USE;
 /* Text of a string-typed expression. */
 struct str eval_string(const struct expr *expr);
-/* (from, to] of the range vector at a step. */
+/* (from, to] of the range vector at a step; whole buckets where raw samples are gone (snap_window()). */
 void window_of(const struct eval *ev, const struct expr *range, const struct grid *grid, size_t step, int64_t *from_ms,
                int64_t *to_ms);
 /* The time a selector or subquery looks at, at a step. */

@@ -4,11 +4,12 @@
 
 #include <ctype.h>
 
-#define ELEMENT(f)      .kind = FUNCTION_ELEMENT, .element = f
-#define ROLLUP(f)       .kind = FUNCTION_ROLLUP, .rollup = f
-#define ROLLUP_NAMED(f) .kind = FUNCTION_ROLLUP, .rollup = f, .keeps_name = true
-#define STREAM(f)       .kind = FUNCTION_STREAM, .stream = f
-#define SCALAR(f)       .kind = FUNCTION_SCALAR, .scalar = f
+#define ELEMENT(f)          .kind = FUNCTION_ELEMENT, .element = f
+#define ROLLUP(f)           .kind = FUNCTION_ROLLUP, .rollup = f
+#define ROLLUP_POINTS(f, p) .kind = FUNCTION_ROLLUP, .rollup = f, .points = p
+#define ROLLUP_NAMED(f, p)  .kind = FUNCTION_ROLLUP, .rollup = f, .points = p, .keeps_name = true
+#define STREAM(f)           .kind = FUNCTION_STREAM, .stream = f
+#define SCALAR(f)           .kind = FUNCTION_SCALAR, .scalar = f
 
 static const struct function functions[] = {
 #define AGGREGATION(...)

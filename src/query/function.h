@@ -5,6 +5,7 @@
 #include "src/query/ast.h"
 
 struct window;
+struct point_window;
 struct eval;
 struct grid;
 struct emit;
@@ -18,6 +19,7 @@ struct function {
     const char *signature, *help;
     enum function_kind kind;
     bool keeps_name;
+    double (*points)(const struct point_window *w); /* FUNCTION_ROLLUP; NULL: sees the last sample of each point */
     union {
         double (*element)(double v, const double *scalars);
         double (*rollup)(const struct window *w, const double *scalars);

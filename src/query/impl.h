@@ -7,7 +7,8 @@
 #define AGGREGATION(...)
 #define ELEMENT(f)                                                    double f(double v, const double *scalars);
 #define ROLLUP(f)                                                     double f(const struct window *w, const double *scalars);
-#define ROLLUP_NAMED(f)                                               double f(const struct window *w, const double *scalars);
+#define ROLLUP_POINTS(f, p)                                           ROLLUP(f) double p(const struct point_window *w);
+#define ROLLUP_NAMED(f, p)                                            ROLLUP(f) double p(const struct point_window *w);
 #define STREAM(f)                                                     int f(struct eval *ev, const struct expr *call, const struct grid *grid, struct emit out) MUST_USE;
 #define SCALAR(f)                                                     int f(struct eval *ev, const struct expr *call, const struct grid *grid, double *out) MUST_USE;
 #define FUNCTION(name, args, result, implementation, signature, help) implementation
@@ -16,6 +17,7 @@
 #undef SCALAR
 #undef STREAM
 #undef ROLLUP_NAMED
+#undef ROLLUP_POINTS
 #undef ROLLUP
 #undef ELEMENT
 #undef AGGREGATION

@@ -88,7 +88,7 @@ int stream_absent_over_time(struct eval *ev, const struct expr *call, const stru
 {
     struct presence p = presence_new(ev, grid);
     p.range = expr_strip(call->call.args[0]);
-    int rc = eval_samples(ev, p.range, grid, (struct emit_samples){mark_windows, &p});
+    int rc = eval_samples(ev, p.range, grid, true, (struct emit_samples){mark_windows, &p});
     return rc < 0 ? rc : emit_absence(&p, p.range, out);
 }
 

@@ -38,7 +38,8 @@ struct result_series {
     size_t n;
 };
 struct query_stats {
-    uint64_t series, samples; /* read from the store */
+    uint64_t series, samples; /* read from the store; a point counts as one */
+    enum tier tier;           /* the coarsest that was read */
     int64_t eval_us;
 };
 struct query_result {
@@ -53,6 +54,12 @@ struct query_result {
     struct query_stats stats;
 };
 
+/* Which tiers of the store may answer. AUTO: whatever gives the answer of raw samples, and where those are gone, what
+ * is left, with an info; the others: that tier alone, for comparing. */
+enum query_resolution { RESOLUTION_AUTO, RESOLUTION_RAW, RESOLUTION_5M, RESOLUTION_1H };
+bool query_resolution_parse(struct str text, enum query_resolution *out) MUST_USE; /* "auto" "raw" "5m" "1h" */
+const char *query_tier_name(enum tier tier);                                       /* "raw" "5m" "1h" */
+
 struct query_options {
     int64_t lookback_ms;          /* 5 min when 0 */
     int64_t deadline_mono_ms;     /* clock_mono_ms() at which to give up; 0: none */
@@ -60,6 +67,7 @@ struct query_options {
     size_t max_memory_bytes;      /* 1 GiB when 0 */
     bool (*cancelled)(void *ctx); /* asked now and then; may be NULL */
     void *cancelled_ctx;
+    enum query_resolution resolution;
     /* Labels "query" function of templates and tests need nothing more. */
 };
 

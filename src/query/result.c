@@ -2,6 +2,7 @@
 #include "src/base/clock.h"
 #include "src/query/impl.h"
 #include "src/query/labelset.h"
+#include "src/query/tiers.h"
 
 #define STEPS_MAX 11000
 
@@ -148,7 +149,7 @@ static int run_series(struct eval *ev, const struct expr *expr, const struct gri
     struct collecting c = {.ev = ev, .grid = grid};
     group_table_init(&c.table, ev->arena);
     bool matrix = expr->type == VALUE_MATRIX;
-    int rc = matrix ? eval_samples(ev, expr, grid, (struct emit_samples){collect_samples, &c})
+    int rc = matrix ? eval_samples(ev, expr, grid, false, (struct emit_samples){collect_samples, &c})
                     : eval_vector(ev, expr, grid, (struct emit){collect, &c});
     if (rc < 0) {
         return rc;
@@ -206,6 +207,7 @@ static int run_on_snapshot(struct store *store, const struct expr *expr, const s
         return error_set(ev.err, rc, "reading the store failed: %s", error_text(rc));
     }
     struct query_result result;
+    tiers_init(&ev);
     rc = run(&ev, expr, grid, &result);
     snapshot_close(ev.snapshot);
     if (rc == 0) {

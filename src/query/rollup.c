@@ -44,7 +44,7 @@ static size_t find_resets(struct rollup *r, const struct samples *samples)
     return count;
 }
 
-static void remark_on_name(struct rollup *r, struct labels labels)
+void remark_on_name(struct eval *ev, const struct expr *call, struct labels labels)
 {
     static const char *const endings[] = {"_total", "_sum", "_count", "_bucket"};
     struct str name = labels_get(labels, METRIC_NAME);
@@ -53,7 +53,7 @@ static void remark_on_name(struct rollup *r, struct labels labels)
             return;
         }
     }
-    eval_info(r->ev, r->call->call.args[0],
+    eval_info(ev, call->call.args[0],
               "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"" STR_FMT "\"",
               STR_ARG(name));
 }
@@ -103,7 +103,7 @@ static int rollup_series(void *ctx, const struct samples *samples)
         rc = eval_check_read(r->ev, 0, w.n); /* one series with long windows may be the whole query's work */
     }
     if (r->counter) {
-        remark_on_name(r, samples->labels);
+        remark_on_name(r->ev, r->call, samples->labels);
     }
     struct column column = {
         .labels = samples->labels, .drop_name = samples->drop_name || !r->call->call.function->keeps_name, .v = r->v};
@@ -139,7 +139,7 @@ static void check_quantile(struct rollup *r)
 
 int eval_rollup(struct eval *ev, const struct expr *call, const struct grid *grid, struct emit out)
 {
-    struct rollup r = {.ev = ev, .call = call, .grid = grid, .out = out, .v = column_new(ev, grid)};
+    struct rollup r = {.ev = ev, .call = call, .grid = grid, .out = out};
     double (*fn)(const struct window *, const double *) = call->call.function->rollup;
     r.counter = fn == rollup_rate || fn == rollup_increase;
     for (size_t i = 0; i < call->call.arg_count; i++) {
@@ -159,5 +159,12 @@ int eval_rollup(struct eval *ev, const struct expr *call, const struct grid *gri
         check_quantile(&r);
     }
     int rc = fn == rollup_double_exponential ? check_smoothing(&r) : 0;
-    return rc < 0 ? rc : eval_samples(ev, r.range, grid, (struct emit_samples){rollup_series, &r});
+    if (rc == 0 && call->call.function->points && r.range->kind == EXPR_RANGE) {
+        struct source source = source_of(ev, r.range, grid, true);
+        if (source.points) {
+            return eval_rollup_points(ev, call, r.range, grid, &source, out);
+        }
+    }
+    r.v = column_new(ev, grid);
+    return rc < 0 ? rc : eval_samples(ev, r.range, grid, false, (struct emit_samples){rollup_series, &r});
 }

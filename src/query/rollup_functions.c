@@ -19,24 +19,21 @@ static double lost_in_resets(const struct window *w)
     return lost;
 }
 
-/* The samples rarely reach to the window's ends. The difference is extrapolated there if the gap is at most 1.1 of the
- * average distance of samples, else by half that distance; a counter not beyond the point where it was zero. */
-static double extrapolated(const struct window *w, bool counter, bool per_second)
+/* To the window's ends if the gap is at most 1.1 of the average distance of samples, else by half that distance; a
+ * counter not beyond the point where it was zero. */
+double extrapolate(const struct edges *edges, int64_t from_ms, int64_t to_ms, bool counter, bool per_second)
 {
-    if (w->n < 2) {
-        return absent();
-    }
-    double difference = w->v[w->n - 1] - w->v[0] + (counter ? lost_in_resets(w) : 0);
-    double sampled = (double)(w->t_ms[w->n - 1] - w->t_ms[0]) / 1000;
-    double to_start = (double)(w->t_ms[0] - w->from_ms) / 1000;
-    double to_end = (double)(w->to_ms - w->t_ms[w->n - 1]) / 1000;
-    double average = sampled / (double)(w->n - 1);
+    double difference = edges->difference;
+    double sampled = (double)(edges->last_ms - edges->first_ms) / 1000;
+    double to_start = (double)(edges->first_ms - from_ms) / 1000;
+    double to_end = (double)(to_ms - edges->last_ms) / 1000;
+    double average = sampled / (edges->count - 1);
     double threshold = average * 1.1;
     if (to_start >= threshold) {
         to_start = average / 2;
     }
-    if (counter && difference > 0 && w->v[0] >= 0) {
-        double to_zero = sampled * (w->v[0] / difference);
+    if (counter && difference > 0 && edges->first >= 0) {
+        double to_zero = sampled * (edges->first / difference);
         to_start = to_zero < to_start ? to_zero : to_start;
     }
     if (to_end >= threshold) {
@@ -44,9 +41,22 @@ static double extrapolated(const struct window *w, bool counter, bool per_second
     }
     double factor = (sampled + to_start + to_end) / sampled;
     if (per_second) {
-        factor /= (double)(w->to_ms - w->from_ms) / 1000;
+        factor /= (double)(to_ms - from_ms) / 1000;
     }
     return difference * factor;
+}
+
+static double extrapolated(const struct window *w, bool counter, bool per_second)
+{
+    if (w->n < 2) {
+        return absent();
+    }
+    struct edges edges = {.first_ms = w->t_ms[0],
+                          .last_ms = w->t_ms[w->n - 1],
+                          .count = (double)w->n,
+                          .first = w->v[0],
+                          .difference = w->v[w->n - 1] - w->v[0] + (counter ? lost_in_resets(w) : 0)};
+    return extrapolate(&edges, w->from_ms, w->to_ms, counter, per_second);
 }
 
 double rollup_rate(const struct window *w, const double *scalars)

@@ -1,6 +1,5 @@
 /* Where samples come from: selectors, ranges, subqueries. */
-#include "src/base/clock.h"
-#include "src/query/eval.h"
+#include "src/query/tiers.h"
 
 #define SUBQUERY_STEP_MS 60000 /* of [1h:], Prometheus' default evaluation interval */
 
@@ -29,6 +28,9 @@ void window_of(const struct eval *ev, const struct expr *range, const struct gri
 {
     *to_ms = shifted_ms(ev, &range->shift, grid_ms(grid, step));
     *from_ms = *to_ms - range->range.range_ms;
+    if (range->kind == EXPR_RANGE) {
+        snap_window(ev, from_ms, to_ms);
+    }
 }
 
 static int select_failed(struct eval *ev, int rc)
@@ -48,32 +50,77 @@ static int select_series(struct eval *ev, const struct expr *selector, int64_t f
     return 0;
 }
 
-static int read_series(struct eval *ev, const struct series_ref *series, size_t steps, int64_t from_ms, int64_t to_ms,
-                       struct sample_columns *columns)
+/* What a selector reads, series by series. */
+struct reading {
+    struct eval *ev;
+    const struct expr *selector;
+    struct source source;
+    size_t steps;
+    int64_t from_ms, to_ms;
+    struct sample_columns samples;
+    struct point_columns points;
+};
+
+static void reading_release(struct reading *r)
 {
-    int rc = snapshot_read(ev->snapshot, series->id, from_ms, to_ms, columns);
+    sample_columns_release(&r->samples);
+    point_columns_release(&r->points);
+}
+
+#define SAMPLES_OF_A_POINT 5 /* as much memory */
+
+static int read_points(struct reading *r, const struct series_ref *series)
+{
+    struct eval *ev = r->ev;
+    int rc = snapshot_read_points(ev->snapshot, series->id, r->source.tier, r->from_ms, r->to_ms, &r->points);
     if (rc < 0) {
         return select_failed(ev, rc);
     }
-    ev->stats.samples += columns->n;
-    return eval_check_read(ev, columns->n, steps);
+    ev->stats.samples += r->points.n;
+    source_used(ev, &r->source, r->selector, &r->points);
+    return eval_check_read(ev, r->points.n * SAMPLES_OF_A_POINT, r->steps);
+}
+
+static int read_samples(struct reading *r, const struct series_ref *series)
+{
+    struct eval *ev = r->ev;
+    if (r->source.points) {
+        int rc = read_points(r, series);
+        if (rc == 0) {
+            samples_of_points(&r->points, &r->samples);
+        }
+        return rc;
+    }
+    int rc = snapshot_read(ev->snapshot, series->id, r->from_ms, r->to_ms, &r->samples);
+    if (rc < 0) {
+        return select_failed(ev, rc);
+    }
+    ev->stats.samples += r->samples.n;
+    return eval_check_read(ev, r->samples.n, r->steps);
 }
 
 /* ---- instant vectors ---- */
 
-/* The newest sample at most `lookback` old at each step; a stale marker ends the series. */
-static bool fill_column(const struct eval *ev, const struct expr *selector, const struct grid *grid,
-                        const struct sample_columns *samples, bool times, double *v)
+/* The time an instant selector looks at, at a step. */
+static int64_t instant_of(const struct eval *ev, const struct expr *selector, const struct grid *grid, size_t step)
 {
+    return snap_instant(ev, shifted_ms(ev, &selector->shift, grid_ms(grid, step)));
+}
+
+/* The newest sample at most `lookback` old at each step; a stale marker ends the series. */
+static bool fill_column(const struct reading *r, const struct grid *grid, bool times, double *v)
+{
+    const struct sample_columns *samples = &r->samples;
     size_t next = 0; /* first sample newer than the step */
     bool any = false;
     for (size_t i = 0; i < grid->n; i++) {
-        int64_t t = shifted_ms(ev, &selector->shift, grid_ms(grid, i));
+        int64_t t = instant_of(r->ev, r->selector, grid, i);
         while (next < samples->n && samples->t_ms[next] <= t) {
             next++;
         }
         v[i] = absent();
-        if (next && samples->t_ms[next - 1] > t - ev->options.lookback_ms && !sample_is_stale(samples->v[next - 1])) {
+        if (next && samples->t_ms[next - 1] > t - r->ev->options.lookback_ms &&
+            !sample_is_stale(samples->v[next - 1])) {
             v[i] = times ? (double)samples->t_ms[next - 1] / 1000 : samples->v[next - 1];
             any = true;
         }
@@ -81,28 +128,24 @@ static bool fill_column(const struct eval *ev, const struct expr *selector, cons
     return any;
 }
 
-static int stream_selector(struct eval *ev, const struct expr *selector, const struct grid *grid, bool times,
-                           struct sample_columns *samples, struct emit out)
+int eval_selector(struct eval *ev, const struct expr *selector, const struct grid *grid, bool times, struct emit out)
 {
-    int64_t from_ms = shifted_ms(ev, &selector->shift, grid_ms(grid, 0)) - ev->options.lookback_ms + 1;
-    int64_t to_ms = shifted_ms(ev, &selector->shift, grid_ms(grid, grid->n - 1));
+    struct reading r = {.ev = ev,
+                        .selector = selector,
+                        .source = source_of(ev, selector, grid, true),
+                        .steps = grid->n,
+                        .from_ms = instant_of(ev, selector, grid, 0) - ev->options.lookback_ms + 1,
+                        .to_ms = instant_of(ev, selector, grid, grid->n - 1)};
     struct series_set set;
-    int rc = select_series(ev, selector, from_ms, to_ms, &set);
+    int rc = select_series(ev, selector, r.from_ms, r.to_ms, &set);
     double *v = column_new(ev, grid);
     for (size_t i = 0; rc == 0 && i < set.n; i++) {
-        rc = read_series(ev, &set.v[i], grid->n, from_ms, to_ms, samples);
-        if (rc == 0 && fill_column(ev, selector, grid, samples, times, v)) {
+        rc = read_samples(&r, &set.v[i]);
+        if (rc == 0 && fill_column(&r, grid, times, v)) {
             rc = emit_column(out, &(struct column){.labels = set.v[i].labels, .v = v});
         }
     }
-    return rc;
-}
-
-int eval_selector(struct eval *ev, const struct expr *selector, const struct grid *grid, bool times, struct emit out)
-{
-    struct sample_columns samples = {0};
-    int rc = stream_selector(ev, selector, grid, times, &samples, out);
-    sample_columns_release(&samples);
+    reading_release(&r);
     return rc;
 }
 
@@ -120,22 +163,45 @@ static size_t drop_stale(struct sample_columns *samples)
     return n;
 }
 
-static int stream_range(struct eval *ev, const struct expr *range, const struct grid *grid,
-                        struct sample_columns *samples, struct emit_samples out)
+static struct reading reading_of_range(struct eval *ev, const struct expr *range, const struct grid *grid,
+                                       const struct source *source)
 {
-    int64_t from_ms, to_ms, unused;
-    window_of(ev, range, grid, 0, &from_ms, &unused);
-    window_of(ev, range, grid, grid->n - 1, &unused, &to_ms);
+    struct reading r = {.ev = ev, .selector = range->range.expr, .source = *source, .steps = grid->n};
+    int64_t unused;
+    window_of(ev, range, grid, 0, &r.from_ms, &unused);
+    window_of(ev, range, grid, grid->n - 1, &unused, &r.to_ms);
+    r.from_ms++;
+    return r;
+}
+
+static int stream_range(struct reading *r, struct emit_samples out)
+{
     struct series_set set;
-    int rc = select_series(ev, range->range.expr, from_ms + 1, to_ms, &set);
+    int rc = select_series(r->ev, r->selector, r->from_ms, r->to_ms, &set);
     for (size_t i = 0; rc == 0 && i < set.n; i++) {
-        rc = read_series(ev, &set.v[i], grid->n, from_ms + 1, to_ms, samples);
-        size_t n = rc == 0 ? drop_stale(samples) : 0;
+        rc = read_samples(r, &set.v[i]);
+        size_t n = rc == 0 ? drop_stale(&r->samples) : 0;
         if (n) {
-            rc = out.fn(out.ctx,
-                        &(struct samples){.labels = set.v[i].labels, .t_ms = samples->t_ms, .v = samples->v, .n = n});
+            rc = out.fn(out.ctx, &(struct samples){
+                                     .labels = set.v[i].labels, .t_ms = r->samples.t_ms, .v = r->samples.v, .n = n});
         }
     }
+    return rc;
+}
+
+int eval_points(struct eval *ev, const struct expr *range, const struct grid *grid, const struct source *source,
+                struct emit_points out)
+{
+    struct reading r = reading_of_range(ev, range, grid, source);
+    struct series_set set;
+    int rc = select_series(ev, r.selector, r.from_ms, r.to_ms, &set);
+    for (size_t i = 0; rc == 0 && i < set.n; i++) {
+        rc = read_points(&r, &set.v[i]);
+        if (rc == 0 && r.points.n) {
+            rc = out.fn(out.ctx, set.v[i].labels, &r.points);
+        }
+    }
+    reading_release(&r);
     return rc;
 }
 
@@ -202,14 +268,16 @@ static int stream_subquery(struct eval *ev, const struct expr *subquery, const s
     return eval_vector(ev, subquery->range.expr, &s.grid, (struct emit){subquery_column, &s});
 }
 
-int eval_samples(struct eval *ev, const struct expr *expr, const struct grid *grid, struct emit_samples out)
+int eval_samples(struct eval *ev, const struct expr *expr, const struct grid *grid, bool last_suffices,
+                 struct emit_samples out)
 {
     expr = expr_strip(expr);
     if (expr->kind == EXPR_SUBQUERY) {
         return stream_subquery(ev, expr, grid, out);
     }
-    struct sample_columns samples = {0};
-    int rc = stream_range(ev, expr, grid, &samples, out);
-    sample_columns_release(&samples);
+    struct source source = source_of(ev, expr, grid, last_suffices);
+    struct reading r = reading_of_range(ev, expr, grid, &source);
+    int rc = stream_range(&r, out);
+    reading_release(&r);
     return rc;
 }

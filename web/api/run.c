@@ -44,7 +44,8 @@ static void gate_leave(void)
 bool run_options_read(struct http_request *r, const struct api_context *api, struct run_options *out)
 {
     struct error err = {0};
-    struct str timeout = http_param(r, "timeout"), lookback = http_param(r, "lookback_delta");
+    struct str timeout = http_param(r, "timeout"), lookback = http_param(r, "lookback_delta"),
+               resolution = http_param(r, "resolution");
     *out = (struct run_options){.timeout_ms = api->query_timeout_ms};
     if (timeout.len) {
         int64_t asked;
@@ -56,6 +57,10 @@ bool run_options_read(struct http_request *r, const struct api_context *api, str
     }
     if (lookback.len && param_duration(lookback, &out->lookback_ms, &err)) {
         prom_error(r, "bad_data", "error parsing lookback delta duration: %s", err.text);
+        return false;
+    }
+    if (resolution.len && !query_resolution_parse(resolution, &out->resolution)) {
+        prom_error(r, "bad_data", "invalid parameter \"resolution\": expected auto, raw, 5m or 1h");
         return false;
     }
     return true;
@@ -87,6 +92,7 @@ int run_query(struct http_request *r, const struct api_context *api, const struc
               struct query_result *out, struct error *err)
 {
     struct query_options q = {.lookback_ms = options->lookback_ms,
+                              .resolution = options->resolution,
                               .deadline_mono_ms = clock_mono_ms() + options->timeout_ms,
                               .max_samples = api->query_max_samples,
                               .max_memory_bytes = RESULT_MEMORY,
@@ -173,6 +179,9 @@ static void write_stats(struct json_writer *w, const struct query_stats *stats)
     json_begin_object(w);
     json_field(w, "totalQueryableSamples", json_int, (int64_t)stats->samples);
     json_end_object(w);
+    if (stats->tier != TIER_RAW) {
+        json_field(w, "resolution", json_str, str_of(query_tier_name(stats->tier)));
+    }
     json_end_object(w);
 }
 

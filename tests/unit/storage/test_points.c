@@ -1,7 +1,7 @@
 /* Downsampling against a second, slower reckoning that keeps every sample of a bucket. */
 #include "src/base/mem.h"
 #include "storage/points.h"
-#include "tests/support/test.h"
+#include "tests/unit/storage/store_test.h"
 
 #define MINUTE ((int64_t)60000)
 #define R5M    (5 * MINUTE)
@@ -128,14 +128,14 @@ static double random_unit(struct random *r)
     return (double)(random_next(r) >> 11) / 9007199254740992.0;
 }
 
-struct series {
+struct history {
     int64_t t_ms[4000];
     double v[4000];
     size_t n;
 };
 
 /* Gaps, runs of markers, falls, NaN; integers when `whole`. */
-static void make_series(struct random *r, bool whole, struct series *out)
+static void make_history(struct random *r, bool whole, struct history *out)
 {
     static const int64_t gaps[] = {1, 15000, 60000, R5M, 3 * R5M, R1H};
     int64_t t = (int64_t)(random_next(r) % (2 * R1H)) - R1H, gap = gaps[random_next(r) % 3];
@@ -182,7 +182,7 @@ static struct tier_point brute_point(const int64_t *t_ms, const double *v, size_
     return p;
 }
 
-static void brute_points(int64_t resolution_ms, const struct series *s, struct point_columns *out)
+static void brute_points(int64_t resolution_ms, const struct history *s, struct point_columns *out)
 {
     for (size_t from = 0, to; from < s->n; from = to) {
         int64_t bucket = (int64_t)ceil((double)s->t_ms[from] / (double)resolution_ms);
@@ -194,18 +194,18 @@ static void brute_points(int64_t resolution_ms, const struct series *s, struct p
     }
 }
 
-static void each_random_series(void (*check)(const struct series *s, bool whole))
+static void each_random_series(void (*check)(const struct history *s, bool whole))
 {
     struct random r = {88172645463325252u};
-    struct series *s = mem_alloc(sizeof(*s));
+    struct history *s = mem_alloc(sizeof(*s));
     for (int round = 0; round < 300; round++) {
-        make_series(&r, round % 2 == 0, s);
+        make_history(&r, round % 2 == 0, s);
         check(s, round % 2 == 0);
     }
     mem_free(s);
 }
 
-static void check_brute(const struct series *s, bool whole)
+static void check_brute(const struct history *s, bool whole)
 {
     static const int64_t resolutions[] = {R5M, R1H};
     for (size_t i = 0; i < 2; i++) {
@@ -223,7 +223,7 @@ static void points_of_random_samples_are_those_of_the_slow_reckoning(void **stat
     each_random_series(check_brute);
 }
 
-static void check_merge(const struct series *s, bool whole)
+static void check_merge(const struct history *s, bool whole)
 {
     struct point_columns fine = {0}, merged = {0}, direct = {0};
     points_of_samples(R5M, s->t_ms, s->v, s->n, &fine);
@@ -240,7 +240,7 @@ static void hours_made_of_points_are_hours_made_of_samples(void **state)
     each_random_series(check_merge);
 }
 
-static void check_counting(const struct series *s, bool whole)
+static void check_counting(const struct history *s, bool whole)
 {
     if (!whole) {
         return;
@@ -313,6 +313,41 @@ static void a_cut_keeps_points_whose_bucket_reaches_into_the_range(void **state)
     }
 }
 
+/* ---- of a store ---- */
+
+static void points_made_of_raw_samples_are_of_whole_buckets(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    fixture_open(&f);
+    for (int64_t t = START + 1; t < START + 3 * R5M; t += 20000) {
+        put(f.store, "a", "x", t, (double)(t - START));
+    }
+    struct snapshot *snapshot = NULL;
+    struct point_columns p = {0};
+    assert_int_equal(snapshot_open(f.store, &snapshot), 0);
+    for (enum tier tier = TIER_RAW; tier < TIER_COUNT; tier++) {
+        assert_true(snapshot_tier_from_ms(snapshot, tier) == INT64_MIN);
+        assert_int_equal(snapshot_read_points(snapshot, 1, tier, INT64_MIN, INT64_MAX, &p), 0);
+        double count = 0;
+        for (size_t i = 0; i < p.n; i++) {
+            count += p.count[i];
+        }
+        assert_true(count == 45);
+        assert_int_equal(p.n, tier == TIER_RAW ? 45 : tier == TIER_5M ? 3 : 1);
+    }
+    int64_t from = START + R5M + MINUTE, to = from + MINUTE;
+    assert_int_equal(snapshot_read_points(snapshot, 1, TIER_5M, from, to, &p), 0);
+    assert_int_equal(p.n, 1);
+    assert_true(p.count[0] == 15 && p.t_first_ms[0] == START + R5M + 1);
+    assert_int_equal(snapshot_read_points(snapshot, 1, TIER_RAW, from, to, &p), 0);
+    assert_int_equal(p.n, 3);
+    snapshot_close(snapshot);
+    point_columns_release(&p);
+    fixture_release(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +358,7 @@ int main(void)
         cmocka_unit_test(hours_made_of_points_are_hours_made_of_samples),
         cmocka_unit_test(what_a_counter_lost_in_falls_is_the_same_over_points),
         cmocka_unit_test(of_two_points_of_a_bucket_the_later_written_one_stays),
+        cmocka_unit_test(points_made_of_raw_samples_are_of_whole_buckets),
         cmocka_unit_test(a_cut_keeps_points_whose_bucket_reaches_into_the_range),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -217,6 +217,16 @@ static void a_limit_cuts_and_says_so(void **state)
     expect_part(get("/api/v1/query?query=up&stats=all"), 200, "\"stats\":{\"timings\":{\"evalTotalTime\":");
 }
 
+static void a_tier_may_be_asked_for_and_is_named_in_the_stats(void **state)
+{
+    (void)state;
+    char path[200];
+    snprintf(path, sizeof(path), "/api/v1/query?query=count_over_time(up[2h])&stats=all&resolution=1h&time=%lld",
+             (long long)(t0_ms / 3600000 + 1) * 3600);
+    expect_part(get(path), 200, "\"resolution\":\"1h\"");
+    expect_part(get("/api/v1/query?query=up&resolution=10m"), 400, "expected auto, raw, 5m or 1h");
+}
+
 static void a_range_query_answers_every_step_with_both_ends(void **state)
 {
     (void)state;
@@ -472,6 +482,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_instant_query_answers_a_vector),
         cmocka_unit_test(a_limit_cuts_and_says_so),
+        cmocka_unit_test(a_tier_may_be_asked_for_and_is_named_in_the_stats),
         cmocka_unit_test(a_range_query_answers_every_step_with_both_ends),
         cmocka_unit_test(bad_requests_are_told_as_prometheus_tells_them),
         cmocka_unit_test(labels_and_series_are_listed),
