@@ -2,7 +2,6 @@
 
 #include "src/base/mem.h"
 #include "storage/bytes.h"
-#include "storage/chunk.h"
 #include "storage/env.h"
 
 #include <xxhash.h>
@@ -65,6 +64,7 @@ void block_builder_release(struct block_builder *b)
     vec_release(&b->columns);
     buf_release(&b->times);
     buf_release(&b->values);
+    chunk_scratch_release(&b->scratch);
 }
 
 /* The last column first: neighbours of a scrape share it. */
@@ -81,7 +81,7 @@ static uint16_t time_column(struct block_builder *b, const int64_t *t_ms, size_t
     vec_reserve(&b->t_ms, b->t_ms.len + n);
     memcpy(b->t_ms.p + b->t_ms.len, t_ms, n * sizeof(*t_ms));
     b->t_ms.len += n;
-    chunk_add_times(&b->times, t_ms, n);
+    chunk_add_times(&b->times, t_ms, n, &b->scratch);
     column.end = (uint32_t)b->times.len;
     vec_push(&b->time_columns, column);
     return (uint16_t)(b->time_columns.len - 1);
@@ -90,7 +90,7 @@ static uint16_t time_column(struct block_builder *b, const int64_t *t_ms, size_t
 void block_builder_add(struct block_builder *b, uint16_t column, const int64_t *t_ms, const double *v, size_t n)
 {
     struct block_value_column entry = {.column = column, .time_column = time_column(b, t_ms, n)};
-    chunk_add_values(&b->values, v, n);
+    chunk_add_values(&b->values, v, n, NULL, &b->scratch);
     entry.end = (uint32_t)b->values.len;
     vec_push(&b->columns, entry);
     b->samples += n;
@@ -249,7 +249,7 @@ int block_read(const struct block *block, uint16_t column, struct sample_columns
         return ERR_CORRUPT;
     }
     sample_columns_reserve(out, n);
-    if (chunk_read_times(t_bytes, out->t_ms + out->n, n) || chunk_read_values(v_bytes, out->v + out->n, n)) {
+    if (chunk_read_times(t_bytes, out->t_ms + out->n, n) || chunk_read_values(v_bytes, out->v + out->n, n, NULL)) {
         return ERR_CORRUPT;
     }
     out->n += n;

@@ -11,6 +11,7 @@
  */
 #pragma once
 #include "src/base/vec.h"
+#include "storage/chunk.h"
 #include "storage/read.h"
 #include "storage/series.h"
 
@@ -61,6 +62,7 @@ struct block_builder {
     vec(struct block_time_column) time_columns;
     vec(struct block_value_column) columns;
     size_t samples;
+    struct chunk_scratch scratch;
 };
 void block_builder_init(struct block_builder *b);
 void block_builder_release(struct block_builder *b);

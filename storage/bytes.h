@@ -36,17 +36,22 @@ static inline void bytes_store_le(uint8_t *p, uint64_t v, unsigned bytes)
         p[i] = (uint8_t)v;
     }
 }
-/* One instruction where the machine is little-endian. */
+/* The same for 8 bytes, as one load or store. */
 static inline uint64_t bytes_load64(const uint8_t *p)
 {
     uint64_t v;
-    memcpy(&v, p, 8);
-    return __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? v : __builtin_bswap64(v);
+    memcpy(&v, p, sizeof(v));
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    return v;
 }
 static inline void bytes_store64(uint8_t *p, uint64_t v)
 {
-    v = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? v : __builtin_bswap64(v);
-    memcpy(p, &v, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    memcpy(p, &v, sizeof(v));
 }
 static inline void bytes_add_le(struct buf *out, uint64_t v, unsigned bytes)
 {
@@ -72,6 +77,10 @@ static inline uint64_t bytes_zigzag(int64_t v)
 static inline int64_t bytes_unzigzag(uint64_t v)
 {
     return (int64_t)(v >> 1 ^ (0 - (v & 1)));
+}
+static inline unsigned bytes_bit_length(uint64_t v) /* 0 for 0 */
+{
+    return v ? 64 - (unsigned)__builtin_clzll(v) : 0;
 }
 static inline void bytes_add_str(struct buf *out, struct str s)
 {

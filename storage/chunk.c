@@ -3,15 +3,31 @@
 #include "src/base/error.h"
 #include "src/base/mem.h"
 #include "src/model/sample.h"
-#include "storage/pack.h"
+#include "storage/chunk_internal.h"
+#include "storage/residual.h"
 
-enum mode { MODE_CONSTANT, MODE_OFFSET, MODE_DELTA, MODE_DELTA2, MODE_XOR, MODE_RAW };
-
-#define MAX_SCALE   9
 #define MAX_DECIMAL 9007199254740992.0 /* 2^53: integers beyond are not exact */
 #define TRIAL       16                 /* values looked at before decimals are given up */
+#define LOOK        16                 /* integers looked at before offsets are given up */
+#define DEAR        32                 /* bits of a decimal beyond which raw bits may be shorter */
 
-static const double powers[MAX_SCALE + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
+const double chunk_powers[CHUNK_MAX_SCALE + 1] = {1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9};
+
+void chunk_scratch_release(struct chunk_scratch *scratch)
+{
+    mem_free(scratch->words);
+    *scratch = (struct chunk_scratch){0};
+}
+
+static uint64_t *scratch_words(struct chunk_scratch *scratch, size_t count)
+{
+    if (scratch->cap < count) {
+        mem_free(scratch->words);
+        scratch->words = mem_alloc(count * sizeof(*scratch->words));
+        scratch->cap = count;
+    }
+    return scratch->words;
+}
 
 /* Differences wrap: the reader's additions wrap back, whatever the values are. */
 static uint64_t delta(uint64_t a, uint64_t b)
@@ -19,37 +35,23 @@ static uint64_t delta(uint64_t a, uint64_t b)
     return bytes_zigzag((int64_t)(a - b));
 }
 
-static uint64_t undelta(uint64_t base, uint64_t coded)
+void chunk_add_times(struct buf *out, const int64_t *t_ms, size_t n, struct chunk_scratch *scratch)
 {
-    return base + (uint64_t)bytes_unzigzag(coded);
-}
-
-/* coded: n - 1 (or n - 2) zigzag differences of the first (second) order. */
-static void differences(const uint64_t *v, size_t n, unsigned order, uint64_t *coded)
-{
-    if (order == 1) {
-        for (size_t i = 1; i < n; i++) {
-            coded[i - 1] = delta(v[i], v[i - 1]);
-        }
-        return;
-    }
-    for (size_t i = 2; i < n; i++) {
-        coded[i - 2] = delta(v[i] - v[i - 1], v[i - 1] - v[i - 2]);
-    }
-}
-
-static void add_delta2(struct buf *out, const uint64_t *v, size_t n, const uint64_t *coded, struct pack_plan plan)
-{
+    const uint64_t *t = (const uint64_t *)t_ms;
+    bytes_add_le(out, t[0], 8);
     if (n > 1) {
-        bytes_add_varint(out, delta(v[1], v[0]));
+        bytes_add_varint(out, delta(t[1], t[0]));
     }
     if (n > 2) {
-        pack_add(out, coded, n - 2, plan);
+        uint64_t *coded = scratch_words(scratch, n);
+        for (size_t i = 2; i < n; i++) {
+            coded[i - 2] = delta(t[i] - t[i - 1], t[i - 1] - t[i - 2]);
+        }
+        pack_add(out, coded, n - 2, pack_choose(coded, n - 2));
     }
 }
 
-/* v[0] is set. */
-static void read_delta2(struct bytes_reader *r, uint64_t *v, size_t n)
+void chunk_read_delta2(struct bytes_reader *r, uint64_t *v, size_t n)
 {
     if (n < 2) {
         return;
@@ -58,24 +60,11 @@ static void read_delta2(struct bytes_reader *r, uint64_t *v, size_t n)
     v[1] = v[0] + step;
     if (n > 2) {
         pack_read(r, v + 2, n - 2);
-        for (size_t i = 2; i < n; i++) {
-            step = undelta(step, v[i]);
+        for (size_t i = 2; i < n && !r->failed; i++) {
+            step += (uint64_t)bytes_unzigzag(v[i]);
             v[i] = v[i - 1] + step;
         }
     }
-}
-
-void chunk_add_times(struct buf *out, const int64_t *t_ms, size_t n)
-{
-    const uint64_t *t = (const uint64_t *)t_ms;
-    bytes_add_le(out, t[0], 8);
-    auto_free uint64_t *coded = n > 2 ? mem_alloc((n - 2) * sizeof(*coded)) : NULL;
-    struct pack_plan plan = {0};
-    if (coded) {
-        differences(t, n, 2, coded);
-        plan = pack_choose(coded, n - 2);
-    }
-    add_delta2(out, t, n, coded, plan);
 }
 
 int chunk_read_times(struct str in, int64_t *t_ms, size_t n)
@@ -83,352 +72,385 @@ int chunk_read_times(struct str in, int64_t *t_ms, size_t n)
     struct bytes_reader r = bytes_reader_of(in);
     uint64_t *t = (uint64_t *)t_ms;
     t[0] = bytes_read_le(&r, 8);
-    read_delta2(&r, t, n);
+    chunk_read_delta2(&r, t, n);
     return r.failed || bytes_left(&r) ? ERR_CORRUPT : 0;
 }
 
 /* v * 10^scale as an integer that divides back to the same bits. */
-static bool to_decimal(double v, unsigned scale, int64_t *out)
+static bool to_decimal(double v, unsigned scale, uint64_t *out)
 {
-    double scaled = v * powers[scale];
+    double scaled = v * chunk_powers[scale];
     if (!(scaled > -MAX_DECIMAL && scaled < MAX_DECIMAL)) {
         return false;
     }
     int64_t k = (int64_t)(scaled < 0 ? scaled - 0.5 : scaled + 0.5);
-    if (sample_bits((double)k / powers[scale]) != sample_bits(v)) {
-        return false;
-    }
-    *out = k;
-    return true;
+    double back = scale ? (double)k / chunk_powers[scale] : (double)k;
+    *out = (uint64_t)k;
+    return sample_bits(back) == sample_bits(v);
 }
 
-/* The smallest scale that serves the leading values, or -1 when they are no decimals. */
-static int choose_scale(const double *v, size_t n)
+/* From `scale` on, the smallest that serves v; beyond CHUNK_MAX_SCALE if none does. */
+static unsigned scale_of(double v, unsigned scale)
 {
-    unsigned scale = 0;
-    size_t strangers = 0;
-    for (size_t i = 0; i < n; i++) {
-        int64_t k;
-        unsigned s = scale;
-        while (s <= MAX_SCALE && !to_decimal(v[i], s, &k)) {
-            s++;
-        }
-        if (s <= MAX_SCALE) {
-            scale = s;
-        } else if (++strangers > n / 8 + 2 || (i < TRIAL && strangers > TRIAL / 2)) {
-            return -1;
-        }
+    uint64_t k;
+    while (scale <= CHUNK_MAX_SCALE && !to_decimal(v, scale, &k)) {
+        scale++;
     }
-    return (int)scale;
+    return scale;
 }
 
-/* The column as integers at one scale; strangers take their predecessor's integer and stand in `patches`. */
-struct decimals {
-    unsigned scale;
+/* A column as integers. Strangers among decimals have their predecessor's and stand in `strangers`. */
+struct integers {
     uint64_t *k;
-    size_t *patches, patch_count;
+    size_t n;
+    unsigned scale;
+    size_t *strangers, stranger_count; /* n / 8 + 3 */
 };
 
-static bool make_decimals(const double *v, size_t n, struct decimals *d)
+/* At its scale; beyond CHUNK_MAX_SCALE when too many are no decimals, else a larger one to begin again with, or the
+ * same: done. */
+static unsigned convert(struct integers *c, const double *v)
 {
-    int scale = choose_scale(v, n);
-    if (scale < 0) {
-        return false;
-    }
-    d->scale = (unsigned)scale;
-    int64_t last = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (!to_decimal(v[i], d->scale, &last)) {
-            if (d->patch_count > n / 8 + 2) {
-                return false;
+    uint64_t last = 0;
+    c->stranger_count = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        uint64_t k;
+        if (!to_decimal(v[i], c->scale, &k)) {
+            unsigned scale = scale_of(v[i], c->scale + 1);
+            if (scale <= CHUNK_MAX_SCALE) {
+                return scale;
             }
-            d->patches[d->patch_count++] = i;
+            if (c->stranger_count >= c->n / 8 + 2 || (i < TRIAL && c->stranger_count >= TRIAL / 2)) {
+                return CHUNK_MAX_SCALE + 1;
+            }
+            c->strangers[c->stranger_count++] = i;
+            k = last;
         }
-        d->k[i] = (uint64_t)last;
+        c->k[i] = last = k;
     }
-    return true;
+    return c->scale;
 }
 
-static int64_t smallest(const uint64_t *k, size_t n)
+static bool make_decimals(struct integers *c, const double *v)
 {
-    int64_t min = (int64_t)k[0];
-    for (size_t i = 1; i < n; i++) {
-        min = (int64_t)k[i] < min ? (int64_t)k[i] : min;
-    }
-    return min;
+    unsigned scale = 0;
+    do {
+        c->scale = scale;
+        scale = convert(c, v);
+    } while (scale <= CHUNK_MAX_SCALE && scale != c->scale);
+    return scale == c->scale;
 }
 
-static void add_decimal_head(struct buf *out, enum mode mode, const struct decimals *d, const double *v)
+static void make_bits(struct integers *c, const double *v)
 {
-    buf_add_char(out, (char)mode);
-    buf_add_char(out, (char)d->scale);
-    bytes_add_varint(out, d->patch_count);
+    c->stranger_count = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        c->k[i] = sample_bits(v[i]);
+    }
+}
+
+/* The same number on both sides, whatever the reference holds. */
+static uint64_t reference_integer(double v)
+{
+    return v > -MAX_DECIMAL && v < MAX_DECIMAL ? (uint64_t)(int64_t)v : 0;
+}
+
+/* A way to write the column: what becomes residuals, and how. */
+struct candidate {
+    unsigned flags, scale;
+    uint64_t first; /* with FLAG_DELTA */
+    uint64_t *x;
+    struct residual_plan plan;
+    size_t bits; /* of residuals and strangers, estimated */
+};
+
+static size_t residual_count(size_t n, unsigned flags)
+{
+    return flags & FLAG_DELTA ? n - 1 : n;
+}
+
+static void make_candidate(struct candidate *c, const struct integers *in, unsigned flags, const double *reference)
+{
+    const uint64_t *k = in->k;
+    uint64_t *x = c->x, n = in->n;
+    c->flags = flags;
+    c->scale = in->scale;
+    c->first = k[0];
+    if (flags & FLAG_REFERENCE) {
+        uint64_t last = c->first = k[0] - reference_integer(reference[0]);
+        for (size_t i = 1; i < n; i++) {
+            uint64_t apart = k[i] - reference_integer(reference[i]);
+            x[i - 1] = apart - last;
+            last = apart;
+        }
+    } else if (flags & FLAG_DELTA) {
+        for (size_t i = 1; i < n; i++) {
+            x[i - 1] = k[i] - k[i - 1];
+        }
+    } else {
+        memcpy(x, k, n * sizeof(*x));
+    }
+    residual_prepare(x, residual_count(n, flags), &c->plan);
+    c->bits = c->plan.bits + in->stranger_count * 80;
+}
+
+static void try_candidate(struct candidate *best, struct candidate *other, const struct integers *in, unsigned flags,
+                          const double *reference)
+{
+    make_candidate(other, in, flags, reference);
+    if (other->bits < best->bits) {
+        struct candidate last = *best;
+        *best = *other;
+        *other = last;
+    }
+}
+
+/* The integers themselves win where they stay near one another; a look at a few saves the trial on counters. */
+static bool offsets_may_win(const struct integers *in, const struct candidate *best)
+{
+    size_t far = 0, near_bits = best->bits / in->n + 3;
+    for (size_t i = 0; i < LOOK; i++) {
+        int64_t apart = (int64_t)(in->k[(in->n - 1) * i / (LOOK - 1)] - in->k[in->n / 2]);
+        far += bytes_bit_length(bytes_zigzag(apart / (int64_t)best->plan.unit)) > near_bits;
+    }
+    return far <= LOOK / 2;
+}
+
+static void try_all(struct candidate *best, struct candidate *other, const struct integers *in, unsigned flags,
+                    const double *reference)
+{
+    if (in->n > 1) {
+        try_candidate(best, other, in, flags | FLAG_DELTA, NULL);
+    }
+    if (in->n > 1 && reference && in->scale == 0 && !(flags & FLAG_BITS)) {
+        try_candidate(best, other, in, flags | FLAG_DELTA | FLAG_REFERENCE, reference);
+    }
+    if (in->n == 1 || offsets_may_win(in, best)) {
+        try_candidate(best, other, in, flags, NULL);
+    }
+}
+
+static void add_strangers(struct buf *out, const struct integers *in, const double *v)
+{
+    bytes_add_varint(out, in->stranger_count);
     size_t last = 0;
-    for (size_t i = 0; i < d->patch_count; i++) {
-        bytes_add_varint(out, d->patches[i] - last);
-        bytes_add_le(out, sample_bits(v[d->patches[i]]), 8);
-        last = d->patches[i];
+    for (size_t i = 0; i < in->stranger_count; i++) {
+        bytes_add_varint(out, in->strangers[i] - last);
+        bytes_add_le(out, sample_bits(v[in->strangers[i]]), 8);
+        last = in->strangers[i];
     }
 }
 
-/* The cheapest of the three integer modes. */
-static void add_decimals(struct buf *out, const double *v, size_t n, const struct decimals *d)
+bool chunk_read_strangers(struct bytes_reader *r, double *v, size_t n)
 {
-    auto_free uint64_t *coded = mem_alloc(n * 3 * sizeof(*coded));
-    uint64_t *offsets = coded, *deltas = coded + n, *deltas2 = coded + 2 * n;
-    int64_t min = smallest(d->k, n);
-    for (size_t i = 0; i < n; i++) {
-        offsets[i] = d->k[i] - (uint64_t)min;
-    }
-    struct pack_plan offset = pack_choose(offsets, n), first = {0}, second = {0};
-    differences(d->k, n, 1, deltas);
-    first = pack_choose(deltas, n - 1);
-    enum mode mode = first.bits < offset.bits ? MODE_DELTA : MODE_OFFSET;
-    if (n > 2) {
-        differences(d->k, n, 2, deltas2);
-        second = pack_choose(deltas2, n - 2);
-        size_t best = mode == MODE_DELTA ? first.bits : offset.bits;
-        mode = second.bits < best ? MODE_DELTA2 : mode;
-    }
-    add_decimal_head(out, mode, d, v);
-    bytes_add_varint(out, bytes_zigzag(mode == MODE_OFFSET ? min : (int64_t)d->k[0]));
-    if (mode == MODE_OFFSET) {
-        pack_add(out, offsets, n, offset);
-    } else if (mode == MODE_DELTA) {
-        pack_add(out, deltas, n - 1, first);
-    } else {
-        add_delta2(out, d->k, n, deltas2, second);
-    }
-}
-
-static int read_decimals(struct bytes_reader *r, enum mode mode, double *v, size_t n)
-{
-    unsigned scale = (unsigned)bytes_read_le(r, 1);
-    uint64_t patches = bytes_read_varint(r);
-    if (r->failed || scale > MAX_SCALE || patches > n) {
-        return ERR_CORRUPT;
-    }
-    struct bytes_reader patch = *r; /* read again once the integers are there */
-    for (uint64_t i = 0; i < patches && !r->failed; i++) {
-        bytes_read_varint(r);
-        bytes_read_le(r, 8);
-    }
-    uint64_t *k = (uint64_t *)mem_alloc(n * sizeof(*k));
-    k[0] = (uint64_t)bytes_read_zigzag(r);
-    if (mode == MODE_OFFSET) {
-        uint64_t min = k[0];
-        pack_read(r, k, n);
-        for (size_t i = 0; i < n && !r->failed; i++) {
-            k[i] += min;
-        }
-    } else if (mode == MODE_DELTA) {
-        pack_read(r, k + 1, n - 1);
-        for (size_t i = 1; i < n && !r->failed; i++) {
-            k[i] = undelta(k[i - 1], k[i]);
-        }
-    } else {
-        read_delta2(r, k, n);
-    }
-    for (size_t i = 0; i < n && !r->failed; i++) {
-        v[i] = scale ? (double)(int64_t)k[i] / powers[scale] : (double)(int64_t)k[i];
-    }
-    mem_free(k);
-    uint64_t at = 0;
-    for (uint64_t i = 0; i < patches && !r->failed; i++) {
-        at += bytes_read_varint(&patch);
-        uint64_t bits = bytes_read_le(&patch, 8);
+    uint64_t count = bytes_read_varint(r), at = 0;
+    for (uint64_t i = 0; i < count && !r->failed; i++) {
+        at += bytes_read_varint(r);
+        uint64_t bits = bytes_read_le(r, 8);
         if (at >= n) {
-            return ERR_CORRUPT;
+            return false;
         }
         v[at] = sample_from_bits(bits);
     }
-    return 0;
+    return !r->failed;
 }
 
-/* Bits most significant first, as in the Gorilla paper. */
-struct bit_writer {
-    struct buf *out;
-    uint64_t acc;
-    unsigned filled;
-};
-
-static void put_bits(struct bit_writer *w, uint64_t bits, unsigned n)
-{
-    while (n > 0) {
-        unsigned take = n < 8 - w->filled ? n : 8 - w->filled;
-        w->acc = w->acc << take | (bits >> (n - take) & ((1u << take) - 1));
-        w->filled += take;
-        n -= take;
-        if (w->filled == 8) {
-            buf_add_char(w->out, (char)w->acc);
-            w->acc = 0;
-            w->filled = 0;
-        }
-    }
-}
-
-struct bit_reader {
-    const uint8_t *p;
-    size_t bits, at;
-    bool failed;
-};
-
-static uint64_t get_bits(struct bit_reader *r, unsigned n)
-{
-    if (n > r->bits - r->at) {
-        r->failed = true;
-        return 0;
-    }
-    uint64_t v = 0;
-    while (n > 0) {
-        unsigned skip = (unsigned)(r->at % 8), take = n < 8 - skip ? n : 8 - skip;
-        v = v << take | (r->p[r->at / 8] >> (8 - skip - take) & ((1u << take) - 1));
-        r->at += take;
-        n -= take;
-    }
-    return v;
-}
-
-/* '0': same value; '10': bits in the last window; '11': 5 bits leading zeros, 6 bits length - 1, bits. */
-static void add_xor(struct buf *out, const double *v, size_t n)
-{
-    buf_add_char(out, MODE_XOR);
-    struct bit_writer w = {.out = out};
-    uint64_t last = sample_bits(v[0]);
-    put_bits(&w, last, 64);
-    unsigned lead = 65, trail = 0;
-    for (size_t i = 1; i < n; i++) {
-        uint64_t bits = sample_bits(v[i]), x = bits ^ last;
-        last = bits;
-        if (x == 0) {
-            put_bits(&w, 0, 1);
-            continue;
-        }
-        unsigned l = (unsigned)__builtin_clzll(x), t = (unsigned)__builtin_ctzll(x);
-        l = l > 31 ? 31 : l;
-        if (lead <= 31 && l >= lead && t >= trail) {
-            put_bits(&w, 2, 2);
-            put_bits(&w, x >> trail, 64 - lead - trail);
-            continue;
-        }
-        lead = l;
-        trail = t;
-        put_bits(&w, 3, 2);
-        put_bits(&w, l, 5);
-        put_bits(&w, 64 - l - t - 1, 6);
-        put_bits(&w, x >> t, 64 - l - t);
-    }
-    if (w.filled) {
-        put_bits(&w, 0, 8 - w.filled);
-    }
-}
-
-static int read_xor(struct str in, double *v, size_t n)
-{
-    struct bit_reader r = {.p = (const uint8_t *)in.p, .bits = in.len * 8};
-    uint64_t last = get_bits(&r, 64);
-    unsigned lead = 0, length = 0;
-    v[0] = sample_from_bits(last);
-    for (size_t i = 1; i < n && !r.failed; i++) {
-        if (get_bits(&r, 1)) {
-            if (get_bits(&r, 1)) {
-                lead = (unsigned)get_bits(&r, 5);
-                length = (unsigned)get_bits(&r, 6) + 1;
-            }
-            if (length == 0 || lead + length > 64) {
-                return ERR_CORRUPT;
-            }
-            last ^= get_bits(&r, length) << (64 - lead - length);
-        }
-        v[i] = sample_from_bits(last);
-    }
-    return r.failed || (r.at + 7) / 8 != in.len ? ERR_CORRUPT : 0;
-}
-
-static bool is_constant(const double *v, size_t n)
+static bool add_constant(struct buf *out, const double *v, size_t n)
 {
     for (size_t i = 1; i < n; i++) {
         if (sample_bits(v[i]) != sample_bits(v[0])) {
             return false;
         }
     }
+    unsigned scale = scale_of(v[0], 0);
+    uint64_t k = 0;
+    if (scale <= CHUNK_MAX_SCALE && to_decimal(v[0], scale, &k) && bytes_zigzag((int64_t)k) >> 42 == 0) {
+        buf_add_char(out, (char)MODE_RESIDUAL);
+        buf_add_char(out, (char)scale);
+        buf_add_char(out, 0);
+        bytes_add_varint(out, bytes_zigzag((int64_t)k));
+    } else {
+        buf_add_char(out, MODE_CONSTANT);
+        bytes_add_le(out, sample_bits(v[0]), 8);
+    }
     return true;
 }
 
-static void add_raw(struct buf *out, const double *v, size_t n)
+void chunk_add_values(struct buf *out, const double *v, size_t n, const double *reference,
+                      struct chunk_scratch *scratch)
 {
-    buf_add_char(out, MODE_RAW);
-    for (size_t i = 0; i < n; i++) {
-        bytes_add_le(out, sample_bits(v[i]), 8);
-    }
-}
-
-/* Replaces what was written from `from` on, when `better` is shorter. */
-static void keep_shorter(struct buf *out, size_t from, const struct buf *better)
-{
-    if (out->len == from || better->len < out->len - from) {
-        out->len = from;
-        buf_add(out, buf_str(better));
-    }
-}
-
-void chunk_add_values(struct buf *out, const double *v, size_t n)
-{
-    if (is_constant(v, n)) {
-        buf_add_char(out, MODE_CONSTANT);
-        bytes_add_le(out, sample_bits(v[0]), 8);
+    if (add_constant(out, v, n)) {
         return;
     }
-    size_t from = out->len;
-    auto_free uint64_t *k = mem_alloc(n * sizeof(*k));
-    auto_free size_t *patches = mem_alloc((n / 8 + 4) * sizeof(*patches));
-    struct decimals d = {.k = k, .patches = patches};
-    if (make_decimals(v, n, &d)) {
-        add_decimals(out, v, n, &d);
+    size_t bytes_words = n / 4 + 3, stranger_words = n / 8 + 3;
+    uint64_t *words = scratch_words(scratch, 5 * n + bytes_words + stranger_words);
+    uint8_t *bytes = (uint8_t *)(words + 5 * n);
+    struct integers in = {.k = words, .n = n, .strangers = (size_t *)(words + 5 * n + bytes_words)};
+    struct candidate best = {.x = words + n, .bits = SIZE_MAX}, other = {.x = words + 2 * n};
+    if (make_decimals(&in, v)) {
+        try_all(&best, &other, &in, 0, reference);
     }
-    if (out->len > from && (out->len - from) * 8 < n * 32) {
-        return; /* XOR never gets below that on what decimals are good at */
+    size_t strangers = in.stranger_count;
+    if (best.bits / n >= DEAR) {
+        make_bits(&in, v);
+        try_all(&best, &other, &in, FLAG_BITS, NULL);
     }
-    auto_buf other;
-    buf_init(&other, n * 10 + 64);
-    add_xor(&other, v, n);
-    keep_shorter(out, from, &other);
-    if (out->len - from > n * 8) {
-        buf_clear(&other);
-        add_raw(&other, v, n);
-        keep_shorter(out, from, &other);
+    size_t count = residual_count(n, best.flags);
+    residual_refine(best.x, count, bytes, &best.plan);
+    in.stranger_count = best.flags & FLAG_BITS ? 0 : strangers;
+    buf_add_char(out, (char)(MODE_RESIDUAL | best.flags | best.plan.flags | (in.stranger_count ? FLAG_STRANGERS : 0)));
+    if (!(best.flags & FLAG_BITS)) {
+        buf_add_char(out, (char)best.scale);
+    }
+    if (in.stranger_count) {
+        add_strangers(out, &in, v);
+    }
+    if (best.flags & FLAG_DELTA) {
+        bytes_add_varint(out, bytes_zigzag((int64_t)best.first));
+    }
+    residual_add(out, best.x, count, &best.plan, words + 3 * n, bytes);
+}
+
+/* How integers become values again. */
+struct restorer {
+    unsigned flags, scale;
+    uint64_t base, sum;      /* added to each; with FLAG_DELTA: the last integer */
+    const double *reference; /* with FLAG_REFERENCE: of the first value to come */
+};
+
+/* One pass for each combination of flags, which are constants here. */
+__attribute__((always_inline)) static inline void restore_as(struct restorer *r, const uint64_t *x, double *v,
+                                                             size_t count, unsigned flags)
+{
+    uint64_t sum = r->sum, base = r->base;
+    const double *reference = r->reference;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t k = x[i] + base;
+        if (flags & FLAG_DELTA) {
+            k = sum += k;
+        }
+        if (flags & FLAG_REFERENCE) {
+            k += reference_integer(reference[i]);
+        }
+        v[i] = flags & FLAG_BITS ? sample_from_bits(k) : (double)(int64_t)k;
+    }
+    r->sum = sum;
+}
+
+static void restore(struct restorer *r, const uint64_t *x, double *v, size_t count)
+{
+    switch (r->flags & (FLAG_BITS | FLAG_DELTA | FLAG_REFERENCE)) {
+    case FLAG_BITS:
+        restore_as(r, x, v, count, FLAG_BITS);
+        return;
+    case FLAG_BITS | FLAG_DELTA:
+        restore_as(r, x, v, count, FLAG_BITS | FLAG_DELTA);
+        return;
+    case FLAG_DELTA:
+        restore_as(r, x, v, count, FLAG_DELTA);
+        break;
+    case FLAG_DELTA | FLAG_REFERENCE:
+        restore_as(r, x, v, count, FLAG_DELTA | FLAG_REFERENCE);
+        r->reference += count;
+        break;
+    default:
+        restore_as(r, x, v, count, 0);
+        break;
+    }
+    if (r->scale) {
+        double power = chunk_powers[r->scale];
+        for (size_t i = 0; i < count; i++) {
+            v[i] /= power;
+        }
     }
 }
 
-int chunk_read_values(struct str in, double *v, size_t n)
+static bool flags_fit(unsigned flags, size_t n, const double *reference)
+{
+    if (flags & FLAG_BITS && flags & (FLAG_REFERENCE | FLAG_STRANGERS)) {
+        return false;
+    }
+    if (flags & FLAG_REFERENCE && (!(flags & FLAG_DELTA) || !reference)) {
+        return false;
+    }
+    return n > 1 || !(flags & FLAG_DELTA);
+}
+
+/* All like the first. */
+static size_t fill(double *v, size_t n)
+{
+    double value = v[0];
+    for (size_t i = 1; i < n; i++) {
+        v[i] = value;
+    }
+    return n;
+}
+
+static bool read_residuals(struct bytes_reader *in, unsigned flags, double *v, size_t n, const double *reference)
+{
+    if (!flags_fit(flags, n, reference)) {
+        return false;
+    }
+    struct restorer to = {.flags = flags, .reference = reference};
+    to.scale = flags & FLAG_BITS ? 0 : (unsigned)bytes_read_le(in, 1);
+    struct bytes_reader strangers = *in; /* read again once the decimals are there */
+    for (uint64_t left = flags & FLAG_STRANGERS ? bytes_read_varint(in) : 0; left > 0 && !in->failed; left--) {
+        bytes_read_varint(in);
+        bytes_read_le(in, 8);
+    }
+    if (in->failed || to.scale > CHUNK_MAX_SCALE) {
+        return false;
+    }
+    size_t at = 0;
+    uint64_t x[PACK_BLOCK];
+    if (flags & FLAG_DELTA) {
+        x[0] = (uint64_t)bytes_read_zigzag(in);
+        restore(&to, x, v, 1);
+        at = 1;
+    }
+    struct residual_reader r;
+    if (!residual_open(&r, in, flags, n - at)) {
+        return false;
+    }
+    to.base = r.base;
+    if (r.width == 0 && !(flags & (FLAG_DELTA | RESIDUAL_EXCEPTIONS | RESIDUAL_CODED))) {
+        x[0] = 0;
+        restore(&to, x, v, 1);
+        at = fill(v, n);
+    }
+    while (at < n) {
+        size_t count = n - at < PACK_BLOCK ? n - at : PACK_BLOCK;
+        residual_read(&r, x, count);
+        restore(&to, x, v + at, count);
+        at += count;
+    }
+    return residual_end(&r) && (!(flags & FLAG_STRANGERS) || chunk_read_strangers(&strangers, v, n));
+}
+
+static bool read_constant(struct bytes_reader *r, double *v, size_t n)
+{
+    v[0] = sample_from_bits(bytes_read_le(r, 8));
+    fill(v, n);
+    return !r->failed && bytes_left(r) == 0;
+}
+
+int chunk_read_values(struct str in, double *v, size_t n, const double *reference)
 {
     struct bytes_reader r = bytes_reader_of(in);
-    enum mode mode = (enum mode)bytes_read_le(&r, 1);
+    unsigned mode = (unsigned)bytes_read_le(&r, 1);
     if (r.failed) {
         return ERR_CORRUPT;
     }
-    int rc = 0;
-    switch (mode) {
-    case MODE_CONSTANT:
-        v[0] = sample_from_bits(bytes_read_le(&r, 8));
-        for (size_t i = 1; i < n; i++) {
-            v[i] = v[0];
-        }
-        break;
-    case MODE_OFFSET:
-    case MODE_DELTA:
-    case MODE_DELTA2:
-        rc = read_decimals(&r, mode, v, n);
-        break;
-    case MODE_XOR:
-        return read_xor(bytes_read_run(&r, bytes_left(&r)), v, n);
-    case MODE_RAW:
-        for (size_t i = 0; i < n && !r.failed; i++) {
-            v[i] = sample_from_bits(bytes_read_le(&r, 8));
-        }
-        break;
-    default:
-        return ERR_CORRUPT;
+    if (mode & MODE_RESIDUAL) {
+        return read_residuals(&r, mode & ~MODE_RESIDUAL, v, n, reference) ? 0 : ERR_CORRUPT;
     }
-    return rc || r.failed || bytes_left(&r) ? ERR_CORRUPT : 0;
+    if (mode == MODE_CONSTANT) {
+        return read_constant(&r, v, n) ? 0 : ERR_CORRUPT;
+    }
+    return chunk_read_old(&r, mode, v, n);
+}
+
+bool chunk_needs_reference(struct str in)
+{
+    return in.len && ((uint8_t)in.p[0] & (MODE_RESIDUAL | FLAG_REFERENCE)) == (MODE_RESIDUAL | FLAG_REFERENCE);
 }
