@@ -45,7 +45,7 @@ static void integers_round_trip(struct str in)
     auto_free double *v = mem_alloc(n * 8);
     for (size_t i = 0; i < n; i++) {
         t_ms[i] = (i ? t_ms[i - 1] : 0) + in.p[i];
-        v[i] = (double)(t_ms[i] << (in.p[0] & 15)) / (in.p[0] & 16 ? 100 : 1);
+        v[i] = (double)(t_ms[i] * (1 << (in.p[0] & 15))) / (in.p[0] & 16 ? 100 : 1);
     }
     round_trip(t_ms, v, n);
 }
