@@ -324,6 +324,7 @@ __attribute__((always_inline)) static inline void restore_as(struct restorer *r,
 {
     uint64_t sum = r->sum, base = r->base;
     const double *reference = r->reference;
+#pragma GCC unroll 8
     for (size_t i = 0; i < count; i++) {
         uint64_t k = x[i] + base;
         if (flags & FLAG_DELTA) {
