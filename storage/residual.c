@@ -29,12 +29,12 @@ static uint64_t common_unit(const uint64_t *v, size_t n)
     uint64_t unit = 0;
     for (size_t i = 1; i < n && unit != 1; i++) {
         uint64_t a = magnitude(v[i] - v[0]), b = unit;
-        while (b) {
+        while (a && b) {
             uint64_t rest = a % b;
             a = b;
             b = rest;
         }
-        unit = a;
+        unit = a ? a : unit;
     }
     return unit ? unit : 1;
 }
@@ -67,8 +67,9 @@ static int64_t window_low(const struct spread *s, unsigned width)
     return s->centred && width ? (int64_t)((uint64_t)s->from - ((uint64_t)1 << (width - 1))) : s->from;
 }
 
-/* What lies outside windows of each width, and what that costs. */
+/* What lies outside windows of each width, up to the longest that there is any use for, and what that costs. */
 struct outsides {
+    unsigned longest;
     size_t count[65], bits[65];
 };
 
@@ -78,7 +79,11 @@ static void price(const struct spread *s, size_t n, struct outsides *out)
 {
     size_t count = s->below, escapes = s->below;
     unsigned value = 64;
-    for (unsigned width = 65; width-- > 0;) {
+    while (value > 0 && s->count[value] == 0) {
+        value--;
+    }
+    out->longest = value;
+    for (unsigned width = value + 1; width-- > 0;) {
         while (value > width + 1 && (escapes + s->count[value]) * 64 < count + escapes * 64) {
             escapes += s->count[value--];
         }
@@ -93,7 +98,7 @@ static void cheapest_width(const struct spread *s, size_t n, struct residual_pla
 {
     struct outsides outside;
     price(s, n, &outside);
-    for (unsigned width = 65; width-- > 0;) {
+    for (unsigned width = outside.longest + 1; width-- > 0;) {
         size_t bits = HEAD_BITS + n * width + outside.bits[width];
         if (bits < plan->bits) {
             plan->bits = bits;
@@ -171,10 +176,12 @@ static unsigned measure_all(const int64_t *v, size_t n, struct spread spreads[3]
 
 void residual_prepare(uint64_t *v, size_t n, struct residual_plan *plan)
 {
-    uint64_t origin = v[0], unit = common_unit(v, n);
+    uint64_t origin = v[0], unit = common_unit(v, n), shift = (uint64_t)__builtin_ctzll(unit), odd = unit >> shift;
     for (size_t i = 0; i < n; i++) {
-        v[i] -= origin;
-        v[i] = unit == 1 ? v[i] : (uint64_t)((int64_t)v[i] / (int64_t)unit);
+        v[i] = (uint64_t)((int64_t)(v[i] - origin) >> shift);
+    }
+    for (size_t i = 0; odd != 1 && i < n; i++) {
+        v[i] = (uint64_t)((int64_t)v[i] / (int64_t)odd);
     }
     *plan = (struct residual_plan){.unit = unit, .bits = SIZE_MAX, .flags = unit == 1 ? 0 : RESIDUAL_UNIT};
     struct spread spreads[3];
@@ -242,10 +249,7 @@ void residual_refine(const uint64_t *v, size_t n, uint8_t *bytes, struct residua
     measure(&spread, (const int64_t *)v, n, plan->from, plan->centred);
     struct outsides outside;
     price(&spread, n, &outside);
-    unsigned longest = 64, narrowest = 1;
-    while (longest > 0 && outside.count[longest - 1] == outside.count[64]) {
-        longest--;
-    }
+    unsigned longest = outside.longest, narrowest = 1;
     while (narrowest < longest && outside.count[narrowest] > n / OUTSIDE) {
         narrowest++;
     }
