@@ -453,5 +453,12 @@ int chunk_read_values(struct str in, double *v, size_t n, const double *referenc
 
 bool chunk_needs_reference(struct str in)
 {
-    return in.len && ((uint8_t)in.p[0] & (MODE_RESIDUAL | FLAG_REFERENCE)) == (MODE_RESIDUAL | FLAG_REFERENCE);
+    unsigned mode = in.len ? (uint8_t)in.p[0] : 0;
+    return mode & MODE_RESIDUAL && mode & FLAG_REFERENCE;
+}
+
+bool chunk_serves_as_reference(struct str in)
+{
+    unsigned mode = in.len > 1 ? (uint8_t)in.p[0] : 0, scale = in.len > 1 ? (uint8_t)in.p[1] : 0;
+    return mode & MODE_RESIDUAL && mode & FLAG_DELTA && !(mode & (FLAG_BITS | FLAG_REFERENCE)) && scale == 0;
 }

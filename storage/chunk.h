@@ -37,3 +37,6 @@ int chunk_read_times(struct str in, int64_t *t_ms, size_t n) MUST_USE;
 /* reference: what chunk_add_values() had; NULL will do where chunk_needs_reference() says false. */
 int chunk_read_values(struct str in, double *v, size_t n, const double *reference) MUST_USE;
 bool chunk_needs_reference(struct str in);
+/* Whether a column so encoded is worth trying as a reference: integers that move, without one of their own. Walking a
+ * scrape backwards with the last such column finds a histogram's count before its buckets. */
+bool chunk_serves_as_reference(struct str in);

@@ -253,7 +253,7 @@ static struct result measure(enum way way, const struct columns *c, size_t n, in
     struct result best = {.encode_s = 1e9, .decode_s = 1e9, .samples = (double)(c->count * n)};
     auto_chunk_scratch scratch = {0};
     auto_buf out;
-    buf_init(&out, (size_t)1 << 32);
+    buf_init(&out, SIZE_MAX / 2);
     auto_free size_t *ends = mem_alloc((c->count + 1) * sizeof(*ends));
     auto_free double *back = mem_alloc(n * sizeof(*back));
     ends[0] = 0;

@@ -286,6 +286,33 @@ static void a_reference_is_used_only_when_it_pays(void **state)
     check_values_by(bucket, 1, count);
 }
 
+static bool serves(const double *v, size_t n, const double *reference)
+{
+    auto_buf out;
+    buf_init(&out, 1 << 20);
+    chunk_add_values(&out, v, n, reference, &scratch);
+    return chunk_serves_as_reference(buf_str(&out));
+}
+
+static void only_integers_that_move_alone_serve_as_reference(void **state)
+{
+    (void)state;
+    static double counter[200], constant[200], decimals[200], mantissa[200];
+    for (size_t i = 0; i < 200; i++) {
+        counter[i] = (i ? counter[i - 1] : 1000) + (double)(rnd() % 50);
+        constant[i] = 3;
+        decimals[i] = counter[i] / 100;
+        mantissa[i] = (double)rnd() / 3e18;
+    }
+    assert_true(serves(counter, 200, NULL));
+    assert_false(serves(counter, 200, counter));
+    assert_false(serves(constant, 200, NULL));
+    assert_false(serves(decimals, 200, NULL));
+    assert_false(serves(mantissa, 200, NULL));
+    assert_false(chunk_serves_as_reference((struct str){"", 0}));
+    assert_false(chunk_needs_reference((struct str){"", 0}));
+}
+
 static void special_values_come_back_in_any_company(void **state)
 {
     (void)state;
@@ -402,6 +429,7 @@ int main(void)
         cmocka_unit_test(values_of_every_shape_come_back),
         cmocka_unit_test(every_mode_is_written_and_read),
         cmocka_unit_test(a_reference_is_used_only_when_it_pays),
+        cmocka_unit_test(only_integers_that_move_alone_serve_as_reference),
         cmocka_unit_test(special_values_come_back_in_any_company),
         cmocka_unit_test(columns_of_earlier_versions_are_read),
         cmocka_unit_test(nonsense_is_refused),
