@@ -78,9 +78,9 @@ static inline int64_t bytes_unzigzag(uint64_t v)
 {
     return (int64_t)(v >> 1 ^ (0 - (v & 1)));
 }
-static inline unsigned bytes_bit_length(uint64_t v) /* 0 for 0 */
+static inline unsigned bytes_bit_length(uint64_t v) /* 0 for 0, without a branch: half of all differences are */
 {
-    return v ? 64 - (unsigned)__builtin_clzll(v) : 0;
+    return 64 - (unsigned)__builtin_clzll(v | 1) - (v == 0);
 }
 static inline void bytes_add_str(struct buf *out, struct str s)
 {

@@ -1,7 +1,7 @@
 #include "storage/residual.h"
 
 #define ESCAPE         0x80u /* in a width: the largest value says that 64 bits follow */
-#define TRIMMED        4     /* as many at either end may be strangers without widening the rest */
+#define TRIMMED        4     /* so many of the least may be strangers without widening the rest, less one */
 #define OUTSIDE        8     /* the narrowest coded window leaves one in so many outside */
 #define WIDER          2     /* bits by which a coded window may be wider */
 #define HEAD_BITS      24    /* of a column without exceptions */
@@ -47,18 +47,43 @@ struct spread {
     bool centred;
 };
 
+/* Where in the counters below v belongs. */
+static inline size_t place(int64_t v, int64_t from, bool centred)
+{
+    uint64_t distance = (uint64_t)v - (uint64_t)from;
+    if (centred) {
+        return bytes_bit_length(bytes_zigzag((int64_t)distance));
+    }
+    return v < from ? 65 : bytes_bit_length(distance);
+}
+
+__attribute__((always_inline)) static inline void count_places(struct spread *s, const int64_t *v, size_t n,
+                                                               bool centred)
+{
+    uint32_t counts[2][66] = {{0}}; /* by turns: the same counter twice in a row waits for itself */
+    int64_t from = s->from;
+    size_t i = 0;
+    for (; i + 2 <= n; i += 2) {
+        counts[0][place(v[i], from, centred)]++;
+        counts[1][place(v[i + 1], from, centred)]++;
+    }
+    if (i < n) {
+        counts[0][place(v[i], from, centred)]++;
+    }
+    for (size_t length = 0; length <= 64; length++) {
+        s->count[length] = counts[0][length] + counts[1][length];
+    }
+    s->below = counts[0][65] + counts[1][65];
+}
+
 static void measure(struct spread *s, const int64_t *v, size_t n, int64_t from, bool centred)
 {
-    *s = (struct spread){.from = from, .centred = centred};
-    for (size_t i = 0; i < n; i++) {
-        uint64_t distance = (uint64_t)v[i] - (uint64_t)from;
-        if (centred) {
-            s->count[bytes_bit_length(bytes_zigzag((int64_t)distance))]++;
-        } else if (v[i] >= from) {
-            s->count[bytes_bit_length(distance)]++;
-        } else {
-            s->below++;
-        }
+    s->from = from;
+    s->centred = centred;
+    if (centred) {
+        count_places(s, v, n, true);
+    } else {
+        count_places(s, v, n, false);
     }
 }
 
@@ -158,20 +183,26 @@ static int64_t middle(const int64_t *v, size_t n)
     return five[2];
 }
 
-/* Where a window of residuals may lie: from the least on, from the least but a few, around the middle. */
-static unsigned measure_all(const int64_t *v, size_t n, struct spread spreads[3])
+static void try_windows(const int64_t *v, size_t n, int64_t from, bool centred, struct residual_plan *plan)
 {
-    int64_t least, trimmed, centre = middle(v, n);
+    struct spread spread;
+    measure(&spread, v, n, from, centred);
+    cheapest_width(&spread, n, plan);
+}
+
+/* A window may begin at the least; where that leaves strangers, at the least but a few, or lie around the middle. */
+static void choose_window(const int64_t *v, size_t n, struct residual_plan *plan)
+{
+    int64_t least, trimmed;
     find_low(v, n, &least, &trimmed);
-    unsigned count = 0;
-    measure(&spreads[count++], v, n, least, false);
+    try_windows(v, n, least, false, plan);
     if (trimmed != least) {
-        measure(&spreads[count++], v, n, trimmed, false);
+        try_windows(v, n, trimmed, false, plan);
     }
-    if (centre != least && centre != trimmed) {
-        measure(&spreads[count++], v, n, centre, true);
+    int64_t centre = middle(v, n);
+    if (centre != least && centre != trimmed && (plan->exceptions || trimmed != least)) {
+        try_windows(v, n, centre, true, plan);
     }
-    return count;
 }
 
 void residual_prepare(uint64_t *v, size_t n, struct residual_plan *plan)
@@ -183,27 +214,25 @@ void residual_prepare(uint64_t *v, size_t n, struct residual_plan *plan)
     for (size_t i = 0; odd != 1 && i < n; i++) {
         v[i] = (uint64_t)((int64_t)v[i] / (int64_t)odd);
     }
-    *plan = (struct residual_plan){.unit = unit, .bits = SIZE_MAX, .flags = unit == 1 ? 0 : RESIDUAL_UNIT};
-    struct spread spreads[3];
-    unsigned count = measure_all((const int64_t *)v, n, spreads);
-    for (unsigned i = 0; i < count; i++) {
-        cheapest_width(&spreads[i], n, plan);
-    }
-    plan->origin = origin;
+    *plan = (struct residual_plan){
+        .origin = origin, .unit = unit, .bits = SIZE_MAX, .flags = unit == 1 ? 0 : RESIDUAL_UNIT};
+    choose_window((const int64_t *)v, n, plan);
 }
 
-static bool in_window(uint64_t distance, unsigned width)
+/* The largest residual. */
+static uint64_t window_most(unsigned width)
 {
-    return width == 64 || distance >> width == 0;
+    return width ? UINT64_MAX >> (64 - width) : 0;
 }
 
 /* The nibbles of all residuals; an exception counts as residual 0. bytes: n + 4. */
 static size_t make_nibbles(const uint64_t *v, size_t n, int64_t low, unsigned width, uint8_t *bytes)
 {
     unsigned shift = below_nibble(width);
+    uint64_t most = window_most(width);
     for (size_t i = 0; i < n; i++) {
         uint64_t distance = v[i] - (uint64_t)low;
-        bytes[i] = in_window(distance, width) ? (uint8_t)(distance >> shift) : 0;
+        bytes[i] = distance <= most ? (uint8_t)(distance >> shift) : 0;
     }
     unsigned group = per_nibble(width);
     if (group == 1) {
@@ -341,10 +370,10 @@ static void add_exceptions(struct buf *out, uint64_t *v, size_t n, const struct 
 {
     size_t count = 0, bits, more;
     uint64_t *gaps = room, *values = room + plan->exceptions;
-    uint64_t last = UINT64_MAX;
+    uint64_t last = UINT64_MAX, most = window_most(plan->width);
     for (size_t i = 0; i < n; i++) {
         uint64_t distance = v[i] - (uint64_t)plan->low;
-        if (!in_window(distance, plan->width)) {
+        if (distance > most) {
             gaps[count] = i - last - 1;
             values[count++] = distance;
             last = i;
