@@ -54,6 +54,7 @@ void block_builder_clear(struct block_builder *b)
     vec_clear(&b->columns);
     buf_clear(&b->times);
     buf_clear(&b->values);
+    vec_clear(&b->reference);
     b->samples = 0;
 }
 
@@ -62,6 +63,7 @@ void block_builder_release(struct block_builder *b)
     vec_release(&b->t_ms);
     vec_release(&b->time_columns);
     vec_release(&b->columns);
+    vec_release(&b->reference);
     buf_release(&b->times);
     buf_release(&b->values);
     chunk_scratch_release(&b->scratch);
@@ -90,8 +92,17 @@ static uint16_t time_column(struct block_builder *b, const int64_t *t_ms, size_t
 void block_builder_add(struct block_builder *b, uint16_t column, const int64_t *t_ms, const double *v, size_t n)
 {
     struct block_value_column entry = {.column = column, .time_column = time_column(b, t_ms, n)};
-    chunk_add_values(&b->values, v, n, NULL, &b->scratch);
+    size_t from = b->values.len;
+    bool has_reference = b->reference.len == n && b->reference_times == entry.time_column;
+    chunk_add_values(&b->values, v, n, has_reference ? b->reference.p : NULL, &b->scratch);
     entry.end = (uint32_t)b->values.len;
+    if (chunk_serves_as_reference((struct str){b->values.p + from, b->values.len - from})) {
+        vec_clear(&b->reference);
+        vec_reserve(&b->reference, n);
+        memcpy(b->reference.p, v, n * sizeof(*v));
+        b->reference.len = n;
+        b->reference_times = entry.time_column;
+    }
     vec_push(&b->columns, entry);
     b->samples += n;
 }
@@ -168,7 +179,7 @@ static bool directory_is_sound(const struct block *block)
     for (uint32_t i = 0; i < block->column_count; i++) {
         const uint8_t *e = column_entry(block, i);
         if (bytes_load_le(e + 2, 2) >= block->time_count || load32(e + 4) <= end ||
-            (i > 0 && block_column_id(block, i) <= block_column_id(block, i - 1))) {
+            (i > 0 && block_column_id(block, i) >= block_column_id(block, i - 1))) {
             return false;
         }
         end = load32(e + 4);
@@ -215,7 +226,7 @@ static uint32_t find_column(const struct block *block, uint16_t column)
     uint32_t low = 0;
     for (uint32_t high = block->column_count; low < high;) {
         uint32_t mid = low + (high - low) / 2;
-        if (block_column_id(block, mid) < column) {
+        if (block_column_id(block, mid) > column) {
             low = mid + 1;
         } else {
             high = mid;
@@ -224,34 +235,117 @@ static uint32_t find_column(const struct block *block, uint16_t column)
     return low < block->column_count && block_column_id(block, low) == column ? low : block->column_count;
 }
 
-/* The bytes of a column, when its checksum is right. end and checksum stand one after the other in both directories. */
-static bool column_bytes(const struct block *block, size_t base, const uint8_t *previous_end, const uint8_t *end,
-                         struct str *out)
+/* The bytes of a column. end and checksum stand one after the other in both directories. */
+static struct str column_bytes(const struct block *block, size_t base, const uint8_t *previous_end, const uint8_t *end)
 {
     uint32_t from = previous_end ? load32(previous_end) : 0;
-    *out = (struct str){(const char *)block->p + base + from, load32(end) - from};
-    return column_checksum(out->p, out->len) == load32(end + 4);
+    return (struct str){(const char *)block->p + base + from, load32(end) - from};
 }
 
-int block_read(const struct block *block, uint16_t column, struct sample_columns *out)
+static struct str time_bytes(const struct block *block, uint32_t i)
+{
+    const uint8_t *e = time_entry(block, i);
+    return column_bytes(block, block->times_at, i ? e - TIME_ENTRY + 4 : NULL, e + 4);
+}
+
+static struct str value_bytes(const struct block *block, uint32_t i)
+{
+    const uint8_t *e = column_entry(block, i);
+    return column_bytes(block, block->values_at, i ? e - COLUMN_ENTRY + 4 : NULL, e + 4);
+}
+
+static bool is_sound(struct str column, const uint8_t *entry)
+{
+    return column_checksum(column.p, column.len) == load32(entry + 8);
+}
+
+void block_cache_release(struct block_cache *cache)
+{
+    mem_free(cache->times.v);
+    mem_free(cache->reference.v);
+    *cache = (struct block_cache){0};
+}
+
+static void *cached_reserve(struct block_cached *c, size_t n)
+{
+    c->at = NULL;
+    if (c->cap < n) {
+        c->cap = n;
+        c->v = mem_realloc_array(c->v, n, sizeof(uint64_t));
+    }
+    return c->v;
+}
+
+static int read_times(const struct block *block, uint32_t i, size_t n, struct block_cached *cached)
+{
+    struct str bytes = time_bytes(block, i);
+    if (cached->at == (const uint8_t *)bytes.p && cached->n == n) {
+        return 0;
+    }
+    int64_t *t_ms = cached_reserve(cached, n);
+    if (!is_sound(bytes, time_entry(block, i)) || chunk_read_times(bytes, t_ms, n)) {
+        return ERR_CORRUPT;
+    }
+    cached->at = (const uint8_t *)bytes.p;
+    cached->n = n;
+    return 0;
+}
+
+static uint32_t time_of(const struct block *block, uint32_t i)
+{
+    return (uint32_t)bytes_load_le(column_entry(block, i) + 2, 2);
+}
+
+/* The last one before it that serves as a reference, if it has the same times. */
+static int read_reference(const struct block *block, uint32_t i, size_t n, struct block_cached *cached)
+{
+    uint32_t at = i;
+    struct str bytes = {0};
+    while (at > 0 && !chunk_serves_as_reference(bytes = value_bytes(block, --at))) {
+        bytes.p = NULL;
+    }
+    if (!bytes.p || time_of(block, at) != time_of(block, i)) {
+        return ERR_CORRUPT;
+    }
+    if (cached->at == (const uint8_t *)bytes.p && cached->n == n) {
+        return 0;
+    }
+    double *v = cached_reserve(cached, n);
+    if (!is_sound(bytes, column_entry(block, at)) || chunk_read_values(bytes, v, n, NULL)) {
+        return ERR_CORRUPT;
+    }
+    cached->at = (const uint8_t *)bytes.p;
+    cached->n = n;
+    return 0;
+}
+
+static int read_column(const struct block *block, uint32_t at, struct block_cache *cache, struct sample_columns *out)
+{
+    uint32_t time = time_of(block, at);
+    size_t n = load32(time_entry(block, time));
+    struct str bytes = value_bytes(block, at);
+    bool leans = chunk_needs_reference(bytes);
+    if (read_times(block, time, n, &cache->times) || !is_sound(bytes, column_entry(block, at)) ||
+        (leans && read_reference(block, at, n, &cache->reference))) {
+        return ERR_CORRUPT;
+    }
+    sample_columns_reserve(out, n);
+    memcpy(out->t_ms + out->n, cache->times.v, n * sizeof(*out->t_ms));
+    if (chunk_read_values(bytes, out->v + out->n, n, leans ? cache->reference.v : NULL)) {
+        return ERR_CORRUPT;
+    }
+    out->n += n;
+    return 0;
+}
+
+int block_read(const struct block *block, uint16_t column, struct block_cache *cache, struct sample_columns *out)
 {
     uint32_t at = find_column(block, column);
     if (at == block->column_count) {
         return ERR_NOT_FOUND;
     }
-    const uint8_t *entry = column_entry(block, at);
-    uint32_t time_at = (uint32_t)bytes_load_le(entry + 2, 2);
-    const uint8_t *time = time_entry(block, time_at);
-    struct str t_bytes, v_bytes;
-    size_t n = load32(time);
-    if (!column_bytes(block, block->times_at, time_at ? time - TIME_ENTRY + 4 : NULL, time + 4, &t_bytes) ||
-        !column_bytes(block, block->values_at, at ? entry - COLUMN_ENTRY + 4 : NULL, entry + 4, &v_bytes)) {
-        return ERR_CORRUPT;
-    }
-    sample_columns_reserve(out, n);
-    if (chunk_read_times(t_bytes, out->t_ms + out->n, n) || chunk_read_values(v_bytes, out->v + out->n, n, NULL)) {
-        return ERR_CORRUPT;
-    }
-    out->n += n;
-    return 0;
+    struct block_cache own = {0};
+    int rc = read_column(block, at, cache ? cache : &own, out);
+    block_cache_release(&own);
+    return rc;
 }

@@ -62,12 +62,15 @@ struct block_builder {
     vec(struct block_time_column) time_columns;
     vec(struct block_value_column) columns;
     size_t samples;
+    vec(double) reference; /* values of the last column that serves as one */
+    uint16_t reference_times;
     struct chunk_scratch scratch;
 };
 void block_builder_init(struct block_builder *b);
 void block_builder_release(struct block_builder *b);
 void block_builder_clear(struct block_builder *b);
-/* Ascending columns; n >= 1, times ascending and unique. */
+/* Descending columns, so that a histogram's count comes before its buckets, which lean on it; n >= 1, times ascending
+ * and unique. */
 void block_builder_add(struct block_builder *b, uint16_t column, const int64_t *t_ms, const double *v, size_t n);
 size_t block_builder_size(const struct block_builder *b); /* of the block as it stands */
 void block_builder_finish(const struct block_builder *b, struct buf *out);
@@ -84,8 +87,22 @@ int block_open(struct str value, struct block *out) MUST_USE;
 /* Of bytes that block_builder_finish() made in this process. */
 void block_view(struct str value, struct block *out);
 uint16_t block_column_id(const struct block *block, uint32_t index);
-/* Appends the samples of one column. ERR_NOT_FOUND when it has none here, ERR_CORRUPT. */
-int block_read(const struct block *block, uint16_t column, struct sample_columns *out) MUST_USE;
+/* Appends the samples of one column. ERR_NOT_FOUND when it has none here, ERR_CORRUPT. cache: of this block or of
+ * another one, may be NULL. */
+struct block_cache;
+int block_read(const struct block *block, uint16_t column, struct block_cache *cache,
+               struct sample_columns *out) MUST_USE;
+
+/* Decoded time and reference columns, so that reading one series after the other decodes them once. Zeroed is empty. */
+struct block_cached {
+    const uint8_t *at; /* the column's bytes: what it is known by */
+    void *v;           /* n times or values */
+    size_t n, cap;
+};
+struct block_cache {
+    struct block_cached times, reference;
+};
+void block_cache_release(struct block_cache *cache);
 
 /* Room for n more samples behind out->n. */
 void sample_columns_reserve(struct sample_columns *columns, size_t n);

@@ -175,7 +175,7 @@ static void add_strip(struct flush *flush, const struct strip *strip)
         close_block(flush);
     }
     flush->key.group = group;
-    for (unsigned slot = 0; slot < cohort->used; slot++) {
+    for (unsigned slot = cohort->used; slot-- > 0;) {
         struct series *series = cohort->slots[slot];
         flush->columns.n = 0;
         if (series && strip_read(strip, slot, 0, true, &flush->columns)) {
@@ -187,11 +187,12 @@ static void add_strip(struct flush *flush, const struct strip *strip)
     }
 }
 
+/* Descending, as columns come. */
 static int compare_strips(const void *a, const void *b)
 {
     uint32_t x = (*(const struct strip *const *)a)->cohort->number,
              y = (*(const struct strip *const *)b)->cohort->number;
-    return (x > y) - (x < y);
+    return (x < y) - (x > y);
 }
 
 static void put_progress(struct flush *flush)

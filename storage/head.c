@@ -119,7 +119,7 @@ static int read_piece(const struct strip *strip, const struct piece *piece, unsi
     }
     struct block block;
     block_view((struct str){piece->block, piece->block_size}, &block);
-    int rc = block_read(&block, block_column(slot, 0), out);
+    int rc = block_read(&block, block_column(slot, 0), NULL, out);
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
@@ -138,7 +138,7 @@ struct piece *piece_seal(const struct strip *strip, const struct piece *raw, str
                          struct sample_columns *scratch)
 {
     block_builder_clear(builder);
-    for (unsigned slot = 0; slot < strip->cohort->used; slot++) {
+    for (unsigned slot = strip->cohort->used; slot-- > 0;) {
         scratch->n = 0;
         read_rows(raw, strip->window->start_ms, slot, 0, true, scratch);
         if (scratch->n) {

@@ -8,6 +8,13 @@
 
 #include <stdlib.h>
 
+#define OPENED_BLOCKS 64
+
+struct opened {
+    struct block block; /* p NULL: none */
+    struct block_cache cache;
+};
+
 struct snapshot {
     struct snapshot *next, **prev;
     struct metrics *m;
@@ -16,6 +23,7 @@ struct snapshot {
     uint32_t seq;
     MDB_txn *txn;
     MDB_cursor *blocks;
+    struct opened opened[OPENED_BLOCKS]; /* by place in the map */
 };
 
 uint32_t snapshots_safe_seq(struct metrics *m)
@@ -111,6 +119,9 @@ void snapshot_close(struct snapshot *snapshot)
         mdb_cursor_close(snapshot->blocks);
     }
     env_read_end(snapshot->txn);
+    for (size_t i = 0; i < OPENED_BLOCKS; i++) {
+        block_cache_release(&snapshot->opened[i].cache);
+    }
     delist(snapshot);
     mem_free(snapshot);
 }
@@ -159,13 +170,31 @@ static unsigned group_slot(const struct series *series)
     return series->cohort->number % GROUP_COHORTS * COHORT_SLOTS + series->slot;
 }
 
+/* A block's directory is checked once a snapshot, not once a series. */
+static int open_block(struct snapshot *snapshot, struct str value, const struct block **out, struct block_cache **cache)
+{
+    struct opened *it = &snapshot->opened[((uintptr_t)value.p >> 12) % OPENED_BLOCKS];
+    if (it->block.p != (const uint8_t *)value.p) {
+        it->block.p = NULL;
+        int rc = block_open(value, &it->block);
+        if (rc) {
+            it->block.p = NULL;
+            return rc;
+        }
+    }
+    *out = &it->block;
+    *cache = &it->cache;
+    return 0;
+}
+
 /* One block's samples of the series. Damage is noted and left out. */
 static int read_block(struct snapshot *snapshot, const struct block_key *key, struct str value,
                       const struct series *series, struct sample_columns *out)
 {
-    struct block block;
-    int rc = block_open(value, &block);
-    rc = rc ? rc : block_read(&block, block_column(group_slot(series), 0), out);
+    const struct block *block = NULL;
+    struct block_cache *cache = NULL;
+    int rc = open_block(snapshot, value, &block, &cache);
+    rc = rc ? rc : block_read(block, block_column(group_slot(series), 0), cache, out);
     if (rc == ERR_CORRUPT) {
         damage_note(snapshot->m->damage, "block %llu (two hours from %lld ms): samples of series %llu are damaged",
                     (unsigned long long)key->number, (long long)key->window_ms, (unsigned long long)series->id);

@@ -149,7 +149,7 @@ static void build(struct upgrade *u, struct buf *out)
 {
     struct block_builder builder;
     block_builder_init(&builder);
-    for (unsigned slot = 0; slot < GROUP_SLOTS; slot++) {
+    for (unsigned slot = GROUP_SLOTS; slot-- > 0;) {
         struct sample_columns *c = &u->columns[slot];
         if (c->n) {
             sample_columns_settle(c);

@@ -540,7 +540,7 @@ static void flush_two_series(struct fixture *f)
     f->store = NULL;
 }
 
-/* The last byte belongs to the value column of the second series. */
+/* The last byte belongs to the value column of the first series. */
 static void a_damaged_column_costs_one_series(void **state)
 {
     (void)state;
@@ -549,11 +549,11 @@ static void a_damaged_column_costs_one_series(void **state)
     damage(f.dir, &metrics_env_spec, DBI_BLOCKS, SIZE_MAX);
     fixture_open(&f);
     int64_t corruptions = self_get(SELF_CORRUPTIONS);
-    struct sample_columns c = get(f.store, "a", "x", INT64_MIN, INT64_MAX);
+    struct sample_columns c = get(f.store, "b", "x", INT64_MIN, INT64_MAX);
     assert_int_equal(c.n, 100);
     sample_columns_release(&c);
     assert_int_equal(self_get(SELF_CORRUPTIONS), corruptions);
-    c = get(f.store, "b", "x", INT64_MIN, INT64_MAX);
+    c = get(f.store, "a", "x", INT64_MIN, INT64_MAX);
     assert_int_equal(c.n, 0);
     sample_columns_release(&c);
     assert_int_equal(self_get(SELF_CORRUPTIONS), corruptions + 1);
