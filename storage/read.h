@@ -84,6 +84,9 @@ int snapshot_read_points(struct snapshot *snapshot, series_id id, enum tier tier
                          struct point_columns *out) MUST_USE;
 /* All samples at or after it are there in this tier or a finer one: INT64_MIN when nothing has left yet. */
 int64_t snapshot_tier_from_ms(struct snapshot *snapshot, enum tier tier);
+/* Points up to it are stored, later ones are made of raw samples while they are read: INT64_MIN when none are stored.
+ * What is slow and what is quick, no promise. */
+int64_t snapshot_tier_stored_ms(struct snapshot *snapshot, enum tier tier);
 
 /* Sorted, unique. Of all series, or of those that match and may have samples in the range. */
 struct str_list {

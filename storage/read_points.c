@@ -9,6 +9,13 @@ int64_t snapshot_tier_from_ms(struct snapshot *snapshot, enum tier tier)
     return INT64_MIN; /* no tier is stored: whatever was ever there is there as raw samples, or nowhere */
 }
 
+int64_t snapshot_tier_stored_ms(struct snapshot *snapshot, enum tier tier)
+{
+    (void)snapshot;
+    (void)tier;
+    return INT64_MIN;
+}
+
 /* Appends stored points, of the tier or of coarser ones where only they reach back, and says where raw samples take
  * over: after *until_ms. Nothing is stored yet. */
 static int read_stored(struct snapshot *snapshot, series_id id, enum tier tier, int64_t from_ms, int64_t to_ms,

@@ -79,7 +79,8 @@ struct eval {
     struct error *err;
     int64_t start_ms, end_ms, step_ms; /* of the whole query: @ start(), @ end() */
     bool range_query;
-    int64_t reach_ms[TIER_COUNT]; /* from when on each tier, or a finer one, has everything (tiers.h) */
+    int64_t reach_ms[TIER_COUNT];  /* from when on each tier, or a finer one, has everything (tiers.h) */
+    int64_t stored_ms[TIER_COUNT]; /* until when its points are stored */
     struct query_stats stats;
     uint64_t samples_held;
     uint64_t work_left; /* until the clock is looked at */

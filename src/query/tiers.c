@@ -29,7 +29,9 @@ void tiers_init(struct eval *ev)
     for (enum tier tier = TIER_RAW; tier < TIER_COUNT; tier++) {
         bool forced = ev->options.resolution != RESOLUTION_AUTO;
         bool allowed = ev->options.resolution == (enum query_resolution)(RESOLUTION_RAW + tier);
-        ev->reach_ms[tier] = !forced ? snapshot_tier_from_ms(ev->snapshot, tier) : allowed ? INT64_MIN : INT64_MAX;
+        int64_t only_ms = allowed ? INT64_MIN : INT64_MAX;
+        ev->reach_ms[tier] = forced ? only_ms : snapshot_tier_from_ms(ev->snapshot, tier);
+        ev->stored_ms[tier] = snapshot_tier_stored_ms(ev->snapshot, tier);
     }
 }
 
@@ -100,9 +102,12 @@ struct source source_of(const struct eval *ev, const struct expr *selector, cons
     int64_t range_ms = instant ? 0 : selector->range.range_ms;
     int64_t need = needed_ms(ev, first_ms - (instant ? ev->options.lookback_ms : range_ms) + 1);
     bool raw_reaches = ev->reach_ms[TIER_RAW] <= need;
-    bool little = instant && grid->n == 1 && raw_reaches;
-    for (enum tier tier = TIER_1H; points_suffice && !little && tier > TIER_RAW; tier--) {
-        if (ev->reach_ms[tier] <= need && whole_buckets(ev, selector, grid, range_ms, tier_resolution_ms(tier))) {
+    int64_t middle_ms = need + (shifted_ms(ev, &selector->shift, grid_ms(grid, grid->n - 1)) - need) / 2;
+    bool little = instant && grid->n == 1;
+    for (enum tier tier = TIER_1H; points_suffice && tier > TIER_RAW; tier--) {
+        bool quicker = !raw_reaches || (!little && ev->stored_ms[tier] >= middle_ms);
+        if (quicker && ev->reach_ms[tier] <= need &&
+            whole_buckets(ev, selector, grid, range_ms, tier_resolution_ms(tier))) {
             return (struct source){.points = true, .exact = true, .tier = tier, .need_ms = need};
         }
     }

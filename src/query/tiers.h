@@ -7,9 +7,11 @@
  *   exactly     where every window (t - range, t] consists of whole buckets (first step less offset, step and range are
  *               multiples of its resolution; @ makes all steps one) and the reader needs no more than points tell: the
  *               answer is that of raw samples. The coarsest such tier that reaches back far enough is taken, also
- *               where raw samples are still there: there is less to read. An instant selector's sample is the last one
- *               of the bucket that ends at the step, whatever the lookback: points keep its time and whether a stale
- *               marker followed. (A single step reads so little that raw samples are taken while they are there.)
+ *               where raw samples are still there, if its points are stored for at least half of the time: there is
+ *               less to read then (points made while reading cost about as much as the samples they are made of). An
+ *               instant selector's sample is the last one of the bucket that ends at the step, whatever the lookback:
+ *               points keep its time and whether a stale marker followed. (A single step reads so little that raw
+ *               samples are taken while they are there.)
  *   approximately where raw samples do not reach back far enough: everything that is there, as fine as it is there.
  *               Instants and both ends of a window are moved back to the end of a bucket of what is there at that
  *               time, and a window is one bucket at least: the value is that of whole buckets a little earlier. Nothing

@@ -16,6 +16,7 @@ struct store {
     vec(struct fake_series) series;
     int fail_read;                    /* what snapshot_read() returns instead */
     int64_t kept_from_ms[TIER_COUNT]; /* what retention has left in each tier; fake_init(): all */
+    int64_t stored_ms;                /* snapshot_tier_stored_ms(); fake_init(): everything is */
 };
 struct snapshot {
     struct store *store;
@@ -23,7 +24,7 @@ struct snapshot {
 
 static inline void fake_init(struct store *store)
 {
-    *store = (struct store){.kept_from_ms = {INT64_MIN, INT64_MIN, INT64_MIN}};
+    *store = (struct store){.kept_from_ms = {INT64_MIN, INT64_MIN, INT64_MIN}, .stored_ms = INT64_MAX};
     arena_init(&store->arena);
 }
 
@@ -120,6 +121,12 @@ int snapshot_read(struct snapshot *snapshot, series_id id, int64_t from_ms, int6
 int64_t snapshot_tier_from_ms(struct snapshot *snapshot, enum tier tier)
 {
     return snapshot->store->kept_from_ms[tier];
+}
+
+int64_t snapshot_tier_stored_ms(struct snapshot *snapshot, enum tier tier)
+{
+    (void)tier;
+    return snapshot->store->stored_ms;
 }
 
 /* Each stretch as fine as it was kept and as coarse as is asked for, made of all samples ever added. */

@@ -304,15 +304,33 @@ static void samples_answer_what_points_cannot(void **state)
     assert_int_equal(r.stats.tier, TIER_5M);
 }
 
+static void points_that_are_not_stored_are_not_made_while_samples_are_there(void **state)
+{
+    struct fixture *f = *state;
+    struct grid_case hours = {BEGIN, END, HOUR};
+    f->store.stored_ms = BEGIN + 10 * HOUR; /* a third */
+    struct query_result r = ask(f, "rate(whole_total[1h])", hours, NULL);
+    assert_int_equal(r.stats.tier, TIER_RAW);
+    f->store.stored_ms = BEGIN + 20 * HOUR;
+    r = ask(f, "rate(whole_total[1h])", hours, NULL);
+    assert_int_equal(r.stats.tier, TIER_1H);
+    f->store.stored_ms = INT64_MIN;
+    f->store.kept_from_ms[TIER_RAW] = BEGIN + HOUR;
+    r = ask(f, "rate(whole_total[1h])", hours, NULL);
+    assert_int_equal(r.stats.tier, TIER_1H);
+}
+
 /* ---- raw samples are gone ---- */
 
 #define RAW_FROM (BEGIN + 20 * HOUR)
 #define R5M_FROM (BEGIN + 10 * HOUR)
 
+static int64_t raw_from_ms = RAW_FROM; /* some cases try a time within a bucket, too */
+
 /* Where retention cut: hours reach back to the begin, 5 minutes for 20 hours, raw samples for the last ten. */
 static void forget(struct fixture *f)
 {
-    f->store.kept_from_ms[TIER_RAW] = RAW_FROM;
+    f->store.kept_from_ms[TIER_RAW] = raw_from_ms;
     f->store.kept_from_ms[TIER_5M] = R5M_FROM;
 }
 static void remember(struct fixture *f)
@@ -331,9 +349,8 @@ static void assert_all_near(const struct query_result *r, struct grid_case g, do
     }
 }
 
-static void where_samples_are_gone_answers_are_near_and_say_so(void **state)
+static void assert_near_answers(struct fixture *f, struct grid_case odd)
 {
-    struct fixture *f = *state;
     static const struct {
         const char *text;
         double expected, slack;
@@ -347,7 +364,6 @@ static void where_samples_are_gone_answers_are_near_and_say_so(void **state)
         {"stddev_over_time(level[5m])", 0, 0},     {"level", 40, 0},
         {"max_over_time(level[1h:7m])", 40, 0},
     };
-    struct grid_case odd = {BEGIN + 1234, END, 61 * 1000};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         forget(f);
         struct query_result r = ask(f, cases[i].text, odd, NULL);
@@ -356,6 +372,16 @@ static void where_samples_are_gone_answers_are_near_and_say_so(void **state)
         assert_int_equal(served_infos(&r), 1);
         assert_int_equal(r.stats.tier, TIER_1H);
     }
+}
+
+static void where_samples_are_gone_answers_are_near_and_say_so(void **state)
+{
+    struct fixture *f = *state;
+    struct grid_case odd = {BEGIN + 1234, END, 61 * 1000};
+    assert_near_answers(f, odd);
+    raw_from_ms = RAW_FROM + 12345 * 17;
+    assert_near_answers(f, odd);
+    raw_from_ms = RAW_FROM;
     forget(f);
     struct query_result r = ask(f, "rate(linear_total[5m])", odd, NULL);
     assert_str_is(r.infos[0], "PromQL info: served from 1h points before 2023-11-15T20:00:00.000Z, the answer is "
@@ -367,9 +393,8 @@ static void where_samples_are_gone_answers_are_near_and_say_so(void **state)
     remember(f);
 }
 
-static void steps_that_samples_reach_are_exact_beside_those_that_they_do_not(void **state)
+static void assert_later_steps_exact(struct fixture *f)
 {
-    struct fixture *f = *state;
     static const char *const texts[] = {"rate(whole_total[7m])", "quantile_over_time(0.3, gauge[11m])", "gauge",
                                         "sum_over_time(gauge[7m])", "whole_total"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -383,7 +408,7 @@ static void steps_that_samples_reach_are_exact_beside_those_that_they_do_not(voi
         for (size_t b = 0; b < 2; b++) { /* keep what lies a window after the cut */
             for (size_t s = 0; s < both[b]->n; s++) {
                 struct result_series *series = &both[b]->series[s];
-                while (series->n && series->points->t_ms < RAW_FROM + 12 * MINUTE) {
+                while (series->n && series->points->t_ms < raw_from_ms + 12 * MINUTE) {
                     series->points++;
                     series->n--;
                 }
@@ -391,6 +416,14 @@ static void steps_that_samples_reach_are_exact_beside_those_that_they_do_not(voi
         }
         assert_same_result(texts[i], &cut, &full, 0);
     }
+}
+
+static void steps_that_samples_reach_are_exact_beside_those_that_they_do_not(void **state)
+{
+    assert_later_steps_exact(*state);
+    raw_from_ms = RAW_FROM + 12345 * 17;
+    assert_later_steps_exact(*state);
+    raw_from_ms = RAW_FROM;
 }
 
 static void whole_buckets_stay_exact_when_samples_are_gone(void **state)
@@ -485,6 +518,7 @@ int main(void)
         CASE(what_is_absent_over_time_is_absent_among_points),
         CASE(in_a_subquery_the_inner_grid_decides),
         CASE(samples_answer_what_points_cannot),
+        CASE(points_that_are_not_stored_are_not_made_while_samples_are_there),
         CASE(where_samples_are_gone_answers_are_near_and_say_so),
         CASE(steps_that_samples_reach_are_exact_beside_those_that_they_do_not),
         CASE(whole_buckets_stay_exact_when_samples_are_gone),

@@ -328,7 +328,8 @@ static void points_made_of_raw_samples_are_of_whole_buckets(void **state)
     struct point_columns p = {0};
     assert_int_equal(snapshot_open(f.store, &snapshot), 0);
     for (enum tier tier = TIER_RAW; tier < TIER_COUNT; tier++) {
-        assert_true(snapshot_tier_from_ms(snapshot, tier) == INT64_MIN);
+        assert_true(snapshot_tier_from_ms(snapshot, tier) == INT64_MIN &&
+                    snapshot_tier_stored_ms(snapshot, tier) == INT64_MIN);
         assert_int_equal(snapshot_read_points(snapshot, 1, tier, INT64_MIN, INT64_MAX, &p), 0);
         double count = 0;
         for (size_t i = 0; i < p.n; i++) {
