@@ -99,12 +99,12 @@ struct growing {
 static void grow(struct growing *g, const struct tier_point *next)
 {
     struct tier_point *p = &g->point;
-    if (!p->count) {
+    if (p->count == 0) {
         *p = *next;
         return;
     }
     p->ended = next->ended;
-    if (!next->count) {
+    if (next->count == 0) {
         return;
     }
     p->drops += (next->first < p->last ? p->last : 0) + next->drops;

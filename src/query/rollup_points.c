@@ -18,10 +18,10 @@ struct sliding {
 static void trim(struct point_window *w)
 {
     const double *count = w->points->count;
-    while (w->lo < w->hi && !count[w->lo]) {
+    while (w->lo < w->hi && count[w->lo] == 0) {
         w->lo++;
     }
-    while (w->lo < w->hi && !count[w->hi - 1]) {
+    while (w->lo < w->hi && count[w->hi - 1] == 0) {
         w->hi--;
     }
 }
@@ -95,7 +95,7 @@ static double lost(const struct point_window *w)
     return sum;
 }
 
-static double extrapolated(const struct point_window *w, bool counter, bool per_second)
+static double extrapolated(const struct point_window *w, bool counter, bool per_second, double share)
 {
     const struct point_columns *p = w->points;
     struct edges edges = {.first_ms = p->t_first_ms[w->lo],
@@ -103,28 +103,22 @@ static double extrapolated(const struct point_window *w, bool counter, bool per_
                           .count = count(w),
                           .first = p->first[w->lo],
                           .difference = p->last[w->hi - 1] - p->first[w->lo] + (counter ? lost(w) : 0)};
-    return edges.count < 2 ? absent() : extrapolate(&edges, w->from_ms, w->to_ms, counter, per_second);
+    return edges.count < 2 ? absent() : share * extrapolate(&edges, w->from_ms, w->to_ms, counter, per_second);
 }
 
 double points_rate(const struct point_window *w)
 {
-    return extrapolated(w, true, true);
-}
-
-/* Scaling must not touch what says that there is no value. */
-static double scaled(double v, const struct point_window *w)
-{
-    return w->share != 1 && !is_absent(v) ? v * w->share : v;
+    return extrapolated(w, true, true, 1);
 }
 
 double points_increase(const struct point_window *w)
 {
-    return scaled(extrapolated(w, true, false), w);
+    return extrapolated(w, true, false, w->share);
 }
 
 double points_delta(const struct point_window *w)
 {
-    return scaled(extrapolated(w, false, false), w);
+    return extrapolated(w, false, false, w->share);
 }
 
 /* ---- aggregates ---- */
@@ -140,7 +134,7 @@ static double sum(const struct point_window *w)
 
 double points_sum(const struct point_window *w)
 {
-    return scaled(sum(w), w);
+    return sum(w) * w->share;
 }
 
 /* Sums of buckets that are finite while their sum is not are divided before they are added. */
@@ -156,6 +150,7 @@ double points_avg(const struct point_window *w)
     return kahan_value(s, c);
 }
 
+/* Markers within the window are NaN, too; the last point is none. */
 double points_min(const struct point_window *w)
 {
     double min = NAN;
@@ -178,7 +173,7 @@ double points_max(const struct point_window *w)
 
 double points_count(const struct point_window *w)
 {
-    return scaled(count(w), w);
+    return count(w) * w->share;
 }
 
 double points_last(const struct point_window *w)

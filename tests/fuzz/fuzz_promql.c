@@ -1,6 +1,7 @@
 /*
  * Any text: parsing gives an error or a tree that prints to a text which parses to the same print; evaluating it gives
- * an error or a result; and an instant query agrees with the middle of a range query.
+ * an error or a result; an instant query agrees with the middle of a range query; and where tiers may answer, the
+ * answer is that of raw samples.
  */
 #include "src/base/clock.h"
 #include "src/base/thread.h"
@@ -93,6 +94,30 @@ static void evaluate(const struct expr *expr, bool comparable)
     }
 }
 
+/* All values are integers: bit for bit. */
+static void compare_tiers(const struct expr *expr)
+{
+    struct query_options options = {
+        .max_samples = 200000, .max_memory_bytes = 16 << 20, .deadline_mono_ms = clock_mono_ms() + 1000};
+    auto_arena arena;
+    arena_init(&arena);
+    struct query_result tiers, raw;
+    int rc_tiers = query_range(&store, expr, 0, 2 * AT_MS, AT_MS / 2, &options, &arena, &tiers, NULL);
+    options.resolution = RESOLUTION_RAW;
+    int rc_raw = query_range(&store, expr, 0, 2 * AT_MS, AT_MS / 2, &options, &arena, &raw, NULL);
+    if (rc_tiers < 0 || rc_raw < 0) { /* limits differ */
+        return;
+    }
+    invariant(tiers.n == raw.n);
+    for (size_t i = 0; i < raw.n; i++) {
+        const struct result_series *a = &tiers.series[i], *b = &raw.series[i];
+        invariant(labels_eq(a->labels, b->labels) && a->n == b->n);
+        for (size_t k = 0; k < a->n; k++) {
+            invariant(a->points[k].t_ms == b->points[k].t_ms && same_value(a->points[k].v, b->points[k].v));
+        }
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     fill_once();
@@ -118,6 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         expr_release(again);
     }
     evaluate(expr, str_find_char(text, '@') < 0);
+    compare_tiers(expr);
     expr_release(expr);
     return 0;
 }

@@ -159,9 +159,9 @@ static struct tier_point brute_point(const int64_t *t_ms, const double *v, size_
         if (sample_is_stale(v[i])) {
             continue;
         }
-        p.drops += p.count && v[i] < p.last ? p.last : 0;
-        p.first = p.count ? p.first : v[i];
-        p.t_first_ms = p.count ? p.t_first_ms : t_ms[i];
+        p.drops += p.count > 0 && v[i] < p.last ? p.last : 0;
+        p.first = p.count > 0 ? p.first : v[i];
+        p.t_first_ms = p.count > 0 ? p.t_first_ms : t_ms[i];
         p.last = v[i];
         p.t_last_ms = t_ms[i];
         p.count++;
@@ -170,7 +170,7 @@ static struct tier_point brute_point(const int64_t *t_ms, const double *v, size_
         sum += v[i];
     }
     p.sum = (double)sum;
-    if (!p.count) {
+    if (p.count == 0) {
         return (struct tier_point){.t_first_ms = t_ms[n - 1],
                                    .t_last_ms = t_ms[n - 1],
                                    .min = stale(),
@@ -256,7 +256,7 @@ static void check_counting(const struct history *s, bool whole)
     points_of_samples(R5M, s->t_ms, s->v, s->n, &p);
     last = NAN;
     for (size_t i = 0; i < p.n; i++) {
-        if (p.count[i]) {
+        if (p.count[i] > 0) {
             of_points += p.drops[i] + (p.first[i] < last ? last : 0);
             last = p.last[i];
         }
