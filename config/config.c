@@ -15,6 +15,13 @@ static const struct option document_options[] = {
     {OPTION(struct document, "log_level", OPTION_STR, log_level), .fallback = "info"},
     {OPTION(struct document, "retention", OPTION_DURATION, retention_ms), .fallback = "15d", .min = 0,
      .max = 3650 * DAY},
+    {OPTION(struct document, "retention_5m", OPTION_DURATION, retention_5m_ms), .fallback = "90d", .min = 0,
+     .max = 36500 * DAY},
+    {OPTION(struct document, "retention_1h", OPTION_DURATION, retention_1h_ms), .fallback = "2y", .min = 0,
+     .max = 36500 * DAY},
+    {OPTION(struct document, "retention_size", OPTION_STR, retention_size), .fallback = "0"},
+    {OPTION(struct document, "out_of_order", OPTION_DURATION, out_of_order_ms), .fallback = "1h", .min = 0,
+     .max = 3650 * DAY},
     {OPTION(struct document, "task_retention", OPTION_DURATION, task_retention_ms), .fallback = "15d", .min = 0,
      .max = 3650 * DAY},
     {OPTION(struct document, "sync", OPTION_STR, sync), .fallback = "commit"},
@@ -102,6 +109,28 @@ static struct str default_data_dir(struct arena *arena)
     return arena_printf(arena, "%s/.local/share/cloche", home && *home ? home : ".");
 }
 
+/* As Prometheus' --storage.tsdb.retention.size: 512MB, 10GB; a kilobyte has 1024 bytes. */
+static bool parse_size(struct str text, uint64_t *out)
+{
+    static const char *const units[] = {"B", "KB", "MB", "GB", "TB"};
+    size_t digits = 0;
+    while (digits < text.len && text.p[digits] >= '0' && text.p[digits] <= '9') {
+        digits++;
+    }
+    int64_t number = 0;
+    struct str unit = str_trim(str_slice(text, digits, text.len));
+    if (!digits || digits > 12 || !str_to_int64(str_slice(text, 0, digits), &number)) {
+        return false;
+    }
+    for (size_t i = 0; i < COUNT(units); i++) {
+        if (str_is(unit, units[i]) || (!unit.len && !number)) {
+            *out = (uint64_t)number << (10 * i);
+            return *out >> (10 * i) == (uint64_t)number;
+        }
+    }
+    return false;
+}
+
 static void take_scalars(struct config *config, const struct document *doc)
 {
     config->listen = doc->listen;
@@ -109,6 +138,10 @@ static void take_scalars(struct config *config, const struct document *doc)
     config->log_level = doc->log_level;
     config->data_dir = doc->data.len ? resolve_path(config, doc->data) : default_data_dir(&config->arena);
     config->retention_ms = doc->retention_ms;
+    config->retention_5m_ms = doc->retention_5m_ms;
+    config->retention_1h_ms = doc->retention_1h_ms;
+    config->out_of_order_ms = doc->out_of_order_ms;
+    (void)!parse_size(doc->retention_size, &config->retention_bytes); /* checked by check_scalars() */
     config->task_retention_ms = doc->task_retention_ms;
     config->sync_always = str_is(doc->sync, "always");
     config->evaluation_interval_ms = doc->evaluation_interval_ms;
@@ -128,6 +161,12 @@ static int check_scalars(const struct document *doc, struct error *err)
 {
     if (!str_is(doc->sync, "commit") && !str_is(doc->sync, "always")) {
         return error_set(err, ERR_CONFIG, "\"sync\" is commit or always, not \"" STR_FMT "\"", STR_ARG(doc->sync));
+    }
+    uint64_t size;
+    if (!parse_size(doc->retention_size, &size)) {
+        return error_set(err, ERR_CONFIG,
+                         "\"retention_size\" is a size such as 512MB or 10GB (0: no limit), not \"" STR_FMT "\"",
+                         STR_ARG(doc->retention_size));
     }
     static const char *const levels[] = {"debug", "info", "warn", "error"};
     for (size_t i = 0; i < COUNT(levels); i++) {

@@ -65,6 +65,9 @@ struct config {
     struct str data_dir;
     struct str external_url;                     /* for links in notifications; default from listen */
     int64_t retention_ms;                        /* 15 d; 0: for ever */
+    int64_t retention_5m_ms, retention_1h_ms;    /* of downsampled series: 90 d, 2 y; 0: not made */
+    uint64_t retention_bytes;                    /* 0: no limit */
+    int64_t out_of_order_ms;                     /* 1 h; 0: any time */
     int64_t task_retention_ms;                   /* 15 d */
     bool sync_always;                            /* store.sync: commit | always */
     int64_t evaluation_interval_ms;              /* 15 s */

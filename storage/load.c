@@ -3,11 +3,14 @@
 #include "src/base/mem.h"
 #include "storage/bytes.h"
 #include "storage/metrics.h"
+#include "storage/tiers.h"
 #include "storage/upgrade.h"
 #include "storage/wal_record.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
+
+#define OLD_COUNTERS_SIZE 28 /* of format 1 */
 
 struct flushed {
     int64_t window_ms;
@@ -31,6 +34,7 @@ void counters_encode(const struct counters *c, uint8_t out[COUNTERS_SIZE])
     bytes_store_le(out + 8, c->next_block, 8);
     bytes_store_le(out + 16, c->wal_seq, 8);
     bytes_store_le(out + 24, c->next_cohort, 4);
+    bytes_store_le(out + 28, c->wal_keep_from, 8);
 }
 
 static int load_counters(struct loader *l)
@@ -42,14 +46,15 @@ static int load_counters(struct loader *l)
     if (rc) {
         return rc == ERR_NOT_FOUND ? 0 : rc;
     }
-    if (value.mv_size != COUNTERS_SIZE) {
+    if (value.mv_size != COUNTERS_SIZE && value.mv_size != OLD_COUNTERS_SIZE) {
         return ERR_CORRUPT;
     }
     const uint8_t *p = value.mv_data;
     *c = (struct counters){.next_id = bytes_load_le(p, 8),
                            .next_block = bytes_load_le(p + 8, 8),
                            .wal_seq = bytes_load_le(p + 16, 8),
-                           .next_cohort = (uint32_t)bytes_load_le(p + 24, 4)};
+                           .next_cohort = (uint32_t)bytes_load_le(p + 24, 4),
+                           .wal_keep_from = value.mv_size == COUNTERS_SIZE ? bytes_load_le(p + 28, 8) : 0};
     return 0;
 }
 
@@ -161,10 +166,11 @@ static int load_series(struct loader *l)
 static void note_block(struct loader *l, const struct block_key *key)
 {
     struct metrics *m = l->m;
-    int64_t start_ms = key->window_ms, last_ms = start_ms + WINDOW_MS - 1;
-    m->disk_oldest_ms = start_ms < m->disk_oldest_ms ? start_ms : m->disk_oldest_ms;
-    m->disk_newest_ms = last_ms + 1 > m->disk_newest_ms ? last_ms + 1 : m->disk_newest_ms;
-    m->newest_ms = start_ms > m->newest_ms ? start_ms : m->newest_ms;
+    enum tier tier = (enum tier)key->tier;
+    /* Buckets of coarser tiers hold their end. */
+    int64_t start_ms = key->window_ms, last_ms = start_ms + tier_window_ms(tier) - (tier == TIER_RAW);
+    disk_add(&m->disk, tier, start_ms);
+    m->newest_ms = tier == TIER_RAW && start_ms > m->newest_ms ? start_ms : m->newest_ms;
     m->counters.next_block = key->number >= m->counters.next_block ? key->number + 1 : m->counters.next_block;
     for (unsigned slot = 0; slot < GROUP_SLOTS; slot++) {
         uint64_t number = (uint64_t)key->group * GROUP_COHORTS + slot / COHORT_SLOTS;
@@ -187,7 +193,7 @@ static int load_block_keys(struct loader *l)
         struct block_key key;
         if (!block_key_read(env_str(k), &key)) {
             damage_note(l->m->damage, "the key of a block is damaged: its samples are not found");
-        } else if (key.tier == TIER_RAW) {
+        } else if (key.tier < TIER_COUNT) {
             note_block(l, &key);
         }
     }
@@ -225,7 +231,7 @@ static bool is_flushed(struct loader *l, int64_t t_ms)
             l->current = l->flushed.p[i].window_ms == start_ms ? l->flushed.p[i] : l->current;
         }
     }
-    return l->wal_seq <= l->current.last_wal;
+    return l->wal_seq <= l->current.last_wal || l->wal_seq < l->m->counters.wal_keep_from;
 }
 
 static int replay_series(void *ctx, uint64_t id, uint32_t cohort, unsigned slot, struct labels labels)
@@ -399,6 +405,7 @@ int metrics_load(struct metrics *m, struct error *err)
     struct error old = {0};
     rc = rc ? rc : replay_old_log(&l, &old);
     rc = rc ? rc : replay(&l);
+    rc = rc ? rc : tiers_load(m, l.txn);
     rc = rc ? rc : load_block_keys(&l); /* when all series are there, those that only the log tells of, too */
     env_read_end(l.txn);
     vec_release(&l.flushed);

@@ -11,12 +11,25 @@
 const struct env_spec metrics_env_spec = {
     .folder = "metrics",
     .version = 2,
-    .dbi_count = 4,
+    .dbi_count = 5,
     .dbis = {[DBI_SERIES] = {"series", 0},
              [DBI_BLOCKS] = {"blocks", 0},
              [DBI_FLUSHED] = {"flushed", 0},
-             [DBI_FAMILIES] = {"families", 0}},
+             [DBI_FAMILIES] = {"families", 0},
+             [DBI_TIERS] = {"tiers", 0}},
 };
+
+void metrics_lock_all(struct metrics *m)
+{
+    pthread_mutex_lock(&m->append_lock);
+    pthread_rwlock_wrlock(&m->lock);
+}
+
+void metrics_unlock_all(struct metrics *m)
+{
+    pthread_rwlock_unlock(&m->lock);
+    pthread_mutex_unlock(&m->append_lock);
+}
 
 /* A writer must not starve while many readers come and go. */
 static void init_lock(pthread_rwlock_t *lock)
@@ -40,8 +53,6 @@ static struct metrics *metrics_new(struct store *store)
         m->wire_seed = (uint64_t)clock_wall_ms() ^ (uint64_t)(uintptr_t)m;
     }
     m->newest_ms = INT64_MIN;
-    m->disk_oldest_ms = INT64_MAX;
-    m->disk_newest_ms = INT64_MIN;
     m->snapshots_tail = &m->snapshots;
     init_lock(&m->lock);
     pthread_mutex_init(&m->append_lock, NULL);
@@ -63,7 +74,7 @@ int metrics_part_open(struct store *store, struct writer_part *part, struct erro
     m->blocks_deleted = true; /* the first round sweeps series whose data had gone before */
     part->ctx = m;
     part->apply = metrics_apply;
-    part->committed = metrics_committed;
+    part->aborted = metrics_aborted;
     part->tick = metrics_tick;
     part->tick_ms = TICK_MS;
     return rc;
@@ -109,6 +120,8 @@ void metrics_part_close(struct store *store)
     }
     vec_release(&m->cohorts);
     vec_release(&m->full);
+    disk_release(&m->disk);
+    disk_release(&m->tick_gone);
     damage_free(m->damage);
     pthread_rwlock_destroy(&m->lock);
     pthread_mutex_destroy(&m->append_lock);
@@ -131,7 +144,7 @@ void metrics_status(struct metrics *m, struct store_status *out)
     pthread_rwlock_rdlock(&m->lock);
     out->series = index_count(m->index);
     out->samples_in_head = m->samples_in_head;
-    int64_t oldest_ms = m->disk_oldest_ms;
+    int64_t oldest_ms = disk_oldest_of_all_ms(&m->disk);
     for (const struct window *it = m->windows; it; it = it->next) {
         oldest_ms = it->min_ms < oldest_ms ? it->min_ms : oldest_ms;
     }

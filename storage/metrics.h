@@ -15,6 +15,7 @@
  */
 #pragma once
 #include "storage/damage.h"
+#include "storage/disk.h"
 #include "storage/head.h"
 #include "storage/kv.h"
 #include "storage/store_internal.h"
@@ -23,7 +24,7 @@
 #include <pthread.h>
 
 /* Databases of the metrics environment, in the order of metrics_env_spec. */
-enum { DBI_SERIES, DBI_BLOCKS, DBI_FLUSHED, DBI_FAMILIES };
+enum { DBI_SERIES, DBI_BLOCKS, DBI_FLUSHED, DBI_FAMILIES, DBI_TIERS };
 
 #define FUTURE_MS     ((int64_t)3600 * 1000)    /* samples further ahead of the clock are refused */
 #define FLUSH_WAIT_MS ((int64_t)10 * 60 * 1000) /* a window stays open so long after its end */
@@ -50,6 +51,7 @@ struct retired {
 struct counters {
     uint64_t next_id, next_block, wal_seq;
     uint32_t next_cohort;
+    uint64_t wal_keep_from; /* records of the log below it are in blocks */
 };
 
 struct metrics {
@@ -70,13 +72,12 @@ struct metrics {
     uint64_t samples_in_head;
     vec(struct strip *) full; /* strips with a full piece, in the order in which they filled up */
     uint64_t full_bytes;
-    int64_t newest_ms;                      /* of all samples ever seen; INT64_MIN: none */
-    int64_t disk_oldest_ms, disk_newest_ms; /* windows with blocks; INT64_MAX, INT64_MIN: none */
+    int64_t newest_ms; /* of all samples ever seen; INT64_MIN: none */
+    struct disk disk;  /* windows with blocks */
     struct damage *damage;
     uint64_t wal_keep_from; /* records below are not needed; atomic */
-    int64_t tick_oldest_ms; /* writer thread: what disk_oldest_ms becomes with the commit */
-    bool tick_deleted;
-    bool has_old_log; /* of format 1; goes once its samples are in blocks */
+    struct disk tick_gone;  /* writer thread: windows that the transaction deletes */
+    bool has_old_log;       /* of format 1; goes once its samples are in blocks */
 
     pthread_mutex_t snapshot_lock;
     struct snapshot *snapshots, **snapshots_tail; /* ascending numbers */
@@ -91,6 +92,8 @@ struct metrics {
 };
 
 /* metrics.c */
+void metrics_lock_all(struct metrics *m); /* append_lock, and lock for writing */
+void metrics_unlock_all(struct metrics *m);
 int metrics_apply(void *ctx, MDB_txn *txn, struct writer_job **jobs, size_t n);
 void metrics_status(struct metrics *m, struct store_status *out); /* its own fields */
 
@@ -102,7 +105,7 @@ void groups_forget(struct metrics *m); /* append_lock is held */
 void head_insert(struct metrics *m, const struct run *run, const double *values, uint64_t wal_seq);
 
 /* load.c */
-#define COUNTERS_SIZE 28
+#define COUNTERS_SIZE 36
 #define COUNTERS_KEY  STR("counters")
 int metrics_load(struct metrics *m, struct error *err) MUST_USE;
 void counters_encode(const struct counters *counters, uint8_t out[COUNTERS_SIZE]);
@@ -110,13 +113,17 @@ void series_put(struct kv_job *job, const struct series *series);
 struct cohort *cohort_get(struct metrics *m, uint32_t number);   /* made if absent */
 void cohort_place(struct cohort *cohort, struct series *series); /* in series->slot */
 
-/* flush.c */
+/* upkeep.c */
 int upkeep_start(struct metrics *m, struct error *err) MUST_USE;
 void upkeep_ask_stop(struct metrics *m);
 void upkeep_join(struct metrics *m);
-/* One round of what the upkeep thread does; all: freeze every window, whatever the time. Tests and admin calls. */
-int metrics_flush(struct metrics *m, bool all) MUST_USE;
 void metrics_release_retired(struct metrics *m); /* what no snapshot needs any more */
+
+/* flush.c. The lowest record of the log that holds samples of a window (other than this one, which may be NULL) that is
+ * not in blocks yet; append_lock is held. */
+uint64_t first_needed_wal(const struct metrics *m, const struct window *but);
+/* Windows that are due become blocks; all: freeze every window, whatever the time. */
+int metrics_flush(struct metrics *m, bool all) MUST_USE;
 
 /* seal.c: full pieces become blocks in memory. flush_lock is held. True when some are left that a snapshot holds back.
  */
@@ -125,7 +132,7 @@ void seal_forget(struct metrics *m, const struct window *window); /* both locks 
 
 /* retain.c */
 int metrics_tick(void *ctx, MDB_txn *txn, int64_t now_ms);
-void metrics_committed(void *ctx, struct writer_job **jobs, size_t n);
+void metrics_aborted(void *ctx);
 void metrics_sweep(struct metrics *m); /* series without data leave */
 
 /* family.c */
@@ -140,3 +147,10 @@ uint32_t snapshots_safe_seq(struct metrics *m); /* appends up to it are visible 
 uint64_t snapshots_oldest(struct metrics *m);   /* number; UINT64_MAX: none is open */
 uint64_t snapshots_tag(struct metrics *m);      /* numbers from now on are not lower */
 void snapshots_note_figures(struct metrics *m);
+/* Appends the points of one window of a coarser tier; damage is noted and left out. */
+int snapshot_read_window(struct snapshot *snapshot, const struct series *series, enum tier tier, int64_t window_ms,
+                         struct point_columns *out) MUST_USE;
+const struct series *snapshot_series(struct snapshot *snapshot, series_id id); /* NULL: not there */
+int64_t snapshot_head_oldest_ms(struct snapshot *snapshot);                    /* start of a window; INT64_MAX: empty */
+bool snapshot_head_overlaps(struct snapshot *snapshot, int64_t start_ms, int64_t end_ms); /* (start, end] */
+const struct disk *snapshot_disk(const struct snapshot *snapshot);                        /* as of its opening */

@@ -4,7 +4,7 @@
 #include "src/base/counter.h"
 #include "src/base/mem.h"
 #include "storage/family.h"
-#include "storage/metrics.h"
+#include "storage/tiers.h"
 
 #include <stdlib.h>
 
@@ -23,8 +23,14 @@ struct snapshot {
     uint32_t seq;
     MDB_txn *txn;
     MDB_cursor *blocks;
+    struct disk disk;
     struct opened opened[OPENED_BLOCKS]; /* by place in the map */
 };
+
+const struct disk *snapshot_disk(const struct snapshot *snapshot)
+{
+    return &snapshot->disk;
+}
 
 uint32_t snapshots_safe_seq(struct metrics *m)
 {
@@ -73,6 +79,7 @@ static void enlist(struct snapshot *snapshot)
     snapshot->number = m->next_snapshot++;
     snapshot->seq = m->seq;
     snapshot->next_id = m->counters.next_id;
+    disk_copy(&snapshot->disk, &m->disk);
     snapshot->prev = m->snapshots_tail;
     *m->snapshots_tail = snapshot;
     m->snapshots_tail = &snapshot->next;
@@ -123,6 +130,7 @@ void snapshot_close(struct snapshot *snapshot)
         block_cache_release(&snapshot->opened[i].cache);
     }
     delist(snapshot);
+    disk_release(&snapshot->disk);
     mem_free(snapshot);
 }
 
@@ -187,19 +195,50 @@ static int open_block(struct snapshot *snapshot, struct str value, const struct 
     return 0;
 }
 
-/* One block's samples of the series. Damage is noted and left out. */
+static void note_damage(struct snapshot *snapshot, const struct block_key *key, const struct series *series)
+{
+    damage_note(snapshot->m->damage, "block %llu (of the window from %lld ms): samples of series %llu are damaged",
+                (unsigned long long)key->number, (long long)key->window_ms, (unsigned long long)series->id);
+}
+
+/* One block's samples (or points) of the series. Damage is noted and left out. */
 static int read_block(struct snapshot *snapshot, const struct block_key *key, struct str value,
-                      const struct series *series, struct sample_columns *out)
+                      const struct series *series, struct sample_columns *samples, struct point_columns *points)
 {
     const struct block *block = NULL;
     struct block_cache *cache = NULL;
+    unsigned slot = group_slot(series);
     int rc = open_block(snapshot, value, &block, &cache);
-    rc = rc ? rc : block_read(block, block_column(group_slot(series), 0), cache, out);
+    if (rc == 0) {
+        rc = points ? tier_read_points(block, slot, cache, points)
+                    : block_read(block, block_column(slot, 0), cache, samples);
+    }
     if (rc == ERR_CORRUPT) {
-        damage_note(snapshot->m->damage, "block %llu (two hours from %lld ms): samples of series %llu are damaged",
-                    (unsigned long long)key->number, (long long)key->window_ms, (unsigned long long)series->id);
+        note_damage(snapshot, key, series);
     }
     return rc == ERR_CORRUPT || rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+int snapshot_read_window(struct snapshot *snapshot, const struct series *series, enum tier tier, int64_t window_ms,
+                         struct point_columns *out)
+{
+    struct block_key key = {
+        .tier = (uint8_t)tier, .window_ms = window_ms, .group = series->cohort->number / GROUP_COHORTS};
+    uint8_t prefix[BLOCK_KEY_SIZE];
+    block_key_write(&key, prefix);
+    MDB_val k = env_val(prefix, BLOCK_PREFIX_SIZE), v;
+    int rc = 0;
+    for (MDB_cursor_op op = MDB_SET_RANGE; rc == 0; op = MDB_NEXT) {
+        struct block_key found;
+        rc = env_code(mdb_cursor_get(snapshot->blocks, &k, &v, op));
+        if (rc || k.mv_size < BLOCK_PREFIX_SIZE || memcmp(k.mv_data, prefix, BLOCK_PREFIX_SIZE) != 0) {
+            break;
+        }
+        if (block_key_read(env_str(k), &found) && block_key_has(&found, group_slot(series))) {
+            rc = read_block(snapshot, &found, env_str(v), series, NULL, out);
+        }
+    }
+    return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
 static int64_t clamp(int64_t t_ms)
@@ -233,7 +272,8 @@ static int read_blocks(struct snapshot *snapshot, const struct series *series, i
             return 0;
         }
         if (found.group == group) {
-            rc = block_key_has(&found, group_slot(series)) ? read_block(snapshot, &found, env_str(v), series, out) : 0;
+            rc = block_key_has(&found, group_slot(series)) ? read_block(snapshot, &found, env_str(v), series, out, NULL)
+                                                           : 0;
             if (rc) {
                 return rc;
             }
@@ -271,7 +311,7 @@ int snapshot_read(struct snapshot *snapshot, series_id id, int64_t from_ms, int6
     pthread_rwlock_rdlock(&m->lock);
     const struct series *series = index_get(m->index, id);
     bool relevant = series && series->first_ms <= to && series->last_ms >= from;
-    bool on_disk = relevant && m->disk_oldest_ms <= to && m->disk_newest_ms > from;
+    bool on_disk = relevant && disk_oldest_ms(&m->disk, TIER_RAW) <= to && disk_newest_ms(&m->disk, TIER_RAW) > from;
     pthread_rwlock_unlock(&m->lock);
     if (!relevant) {
         return 0;
@@ -287,6 +327,36 @@ int snapshot_read(struct snapshot *snapshot, series_id id, int64_t from_ms, int6
         sample_columns_cut(out, from, to);
     }
     return rc;
+}
+
+const struct series *snapshot_series(struct snapshot *snapshot, series_id id)
+{
+    pthread_rwlock_rdlock(&snapshot->m->lock);
+    const struct series *series = index_get(snapshot->m->index, id);
+    pthread_rwlock_unlock(&snapshot->m->lock);
+    return series;
+}
+
+int64_t snapshot_head_oldest_ms(struct snapshot *snapshot)
+{
+    int64_t oldest_ms = INT64_MAX;
+    pthread_rwlock_rdlock(&snapshot->m->lock);
+    for (const struct window *it = snapshot->m->windows; it; it = it->next) {
+        oldest_ms = it->start_ms < oldest_ms ? it->start_ms : oldest_ms;
+    }
+    pthread_rwlock_unlock(&snapshot->m->lock);
+    return oldest_ms;
+}
+
+bool snapshot_head_overlaps(struct snapshot *snapshot, int64_t start_ms, int64_t end_ms)
+{
+    bool found = false;
+    pthread_rwlock_rdlock(&snapshot->m->lock);
+    for (const struct window *it = snapshot->m->windows; it && !found; it = it->next) {
+        found = it->min_ms <= end_ms && it->max_ms > start_ms;
+    }
+    pthread_rwlock_unlock(&snapshot->m->lock);
+    return found;
 }
 
 /* Lists of texts */

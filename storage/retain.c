@@ -1,39 +1,101 @@
-/* Retention: windows that are too old leave the disk, then series without data leave index and disk. */
+/* Retention: windows that are too old, or beyond the size allowed, leave the disk; then series without data leave index
+ * and disk. */
 #include "src/base/counter.h"
 #include "src/base/mem.h"
 #include "storage/bytes.h"
-#include "storage/metrics.h"
+#include "storage/tiers.h"
 
 #define DELETE_MAX 2000 /* keys of one tick */
 
 /* Time goes on only as samples come: a daemon that was off for a month does not wake up by deleting everything. */
-static int64_t cutoff_of(struct metrics *m, int64_t now_ms)
+static int64_t newest_of(struct metrics *m, int64_t now_ms)
 {
-    int64_t retention_ms = m->store->options.retention_ms;
     pthread_rwlock_rdlock(&m->lock);
     int64_t newest_ms = m->newest_ms;
     pthread_rwlock_unlock(&m->lock);
-    newest_ms = newest_ms < now_ms ? newest_ms : now_ms;
-    return retention_ms <= 0 || newest_ms == INT64_MIN ? INT64_MIN : newest_ms - retention_ms;
+    return newest_ms < now_ms ? newest_ms : now_ms;
 }
 
-/* From the oldest on; *oldest_ms is the first window that is left, also when the step ends before all are gone. */
-static int delete_old_blocks(struct metrics *m, MDB_txn *txn, int64_t cutoff_ms, int *deleted, int64_t *oldest_ms)
+/* Does a coarser tier that is kept still have to be made of it? */
+static bool is_needed(struct metrics *m, enum tier tier, int64_t start_ms)
 {
-    MDB_cursor *cursor = NULL;
-    int rc = env_code(mdb_cursor_open(txn, m->store->envs[ENV_METRICS].dbi[DBI_BLOCKS], &cursor));
-    *oldest_ms = INT64_MAX;
-    while (rc == 0) {
-        MDB_val k, v;
-        struct block_key key;
-        rc = env_code(mdb_cursor_get(cursor, &k, &v, MDB_FIRST));
-        if (rc) {
-            break;
+    for (enum tier coarser = tier + 1; coarser < TIER_COUNT; coarser++) {
+        if (tier_is_kept(m, coarser)) {
+            const struct disk_window *it = disk_find(&m->disk, coarser, tier_window_start(coarser, start_ms));
+            return !it || !it->built;
         }
-        bool sound = block_key_read(env_str(k), &key);
-        bool stays = sound && (key.tier != TIER_RAW || key.window_ms + WINDOW_MS > cutoff_ms);
-        if (stays || *deleted >= DELETE_MAX) {
-            *oldest_ms = !sound ? INT64_MIN : key.tier == TIER_RAW ? key.window_ms : INT64_MAX;
+    }
+    return false;
+}
+
+/* The oldest window that is too old; false: none. */
+static bool next_too_old(struct metrics *m, int64_t newest_ms, enum tier *tier, int64_t *start_ms)
+{
+    bool found = false;
+    pthread_rwlock_rdlock(&m->lock);
+    for (enum tier it = TIER_RAW; it < TIER_COUNT && !found; it++) {
+        int64_t retention_ms = tier_retention_ms(m, it), oldest_ms = disk_oldest_ms(&m->disk, it);
+        found = retention_ms > 0 && newest_ms != INT64_MIN && oldest_ms != INT64_MAX &&
+                oldest_ms + tier_window_ms(it) <= newest_ms - retention_ms && !is_needed(m, it, oldest_ms);
+        *tier = it;
+        *start_ms = oldest_ms;
+    }
+    pthread_rwlock_unlock(&m->lock);
+    return found;
+}
+
+static int used_bytes(struct metrics *m, MDB_txn *txn, uint64_t *out)
+{
+    const struct env *env = &m->store->envs[ENV_METRICS];
+    *out = 0;
+    for (size_t i = 0; i < env->spec->dbi_count; i++) {
+        MDB_stat st;
+        int rc = env_code(mdb_stat(txn, env->dbi[i], &st));
+        if (rc) {
+            return rc;
+        }
+        *out += (uint64_t)st.ms_psize * (st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages);
+    }
+    return 0;
+}
+
+/* The oldest window of all, when there is more than the size allows. */
+static int next_too_much(struct metrics *m, MDB_txn *txn, bool *found, enum tier *tier, int64_t *start_ms)
+{
+    uint64_t used = 0;
+    *found = false;
+    int rc = m->store->options.retention_bytes ? used_bytes(m, txn, &used) : 0;
+    if (rc || used <= m->store->options.retention_bytes) {
+        return rc;
+    }
+    pthread_rwlock_rdlock(&m->lock);
+    *start_ms = INT64_MAX;
+    for (enum tier it = TIER_RAW; it < TIER_COUNT; it++) {
+        int64_t oldest_ms = disk_oldest_ms(&m->disk, it);
+        if (oldest_ms < *start_ms) {
+            *tier = it;
+            *start_ms = oldest_ms;
+        }
+    }
+    *found = *start_ms != INT64_MAX;
+    pthread_rwlock_unlock(&m->lock);
+    return 0;
+}
+
+/* All blocks of the window, or as many as one tick deletes; *whole: all are gone. */
+static int delete_window(struct metrics *m, MDB_txn *txn, enum tier tier, int64_t start_ms, int *deleted, bool *whole)
+{
+    const struct env *env = &m->store->envs[ENV_METRICS];
+    uint8_t prefix[TIER_KEY_SIZE];
+    tier_key(tier, start_ms, prefix);
+    MDB_cursor *cursor = NULL;
+    int rc = env_code(mdb_cursor_open(txn, env->dbi[DBI_BLOCKS], &cursor));
+    *whole = false;
+    while (rc == 0 && *deleted < DELETE_MAX) {
+        MDB_val k = env_val(prefix, sizeof(prefix)), v;
+        rc = env_code(mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE));
+        if (rc || k.mv_size < sizeof(prefix) || memcmp(k.mv_data, prefix, sizeof(prefix)) != 0) {
+            *whole = true;
             break;
         }
         rc = env_code(mdb_cursor_del(cursor, 0));
@@ -43,7 +105,45 @@ static int delete_old_blocks(struct metrics *m, MDB_txn *txn, int64_t cutoff_ms,
     if (cursor) {
         mdb_cursor_close(cursor);
     }
+    rc = rc == ERR_NOT_FOUND ? 0 : rc;
+    if (rc == 0 && *whole && tier != TIER_RAW) {
+        MDB_val k = env_val(prefix, sizeof(prefix));
+        rc = env_code(mdb_del(txn, env->dbi[DBI_TIERS], &k, NULL));
+    }
     return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+/* Out of memory's list before the commit: a snapshot that sees the window no more must not look for it. */
+static void note_gone(struct metrics *m, enum tier tier, int64_t start_ms)
+{
+    metrics_lock_all(m);
+    const struct disk_window *it = disk_find(&m->disk, tier, start_ms);
+    if (it) {
+        disk_add(&m->tick_gone, tier, start_ms)->built = it->built;
+        disk_remove(&m->disk, tier, start_ms);
+    }
+    metrics_unlock_all(m);
+}
+
+static int delete_old_windows(struct metrics *m, MDB_txn *txn, int64_t newest_ms, int *deleted)
+{
+    int rc = 0;
+    for (bool found = true; rc == 0 && found && *deleted < DELETE_MAX;) {
+        enum tier tier = TIER_RAW;
+        int64_t start_ms = 0;
+        found = next_too_old(m, newest_ms, &tier, &start_ms);
+        if (!found) {
+            rc = next_too_much(m, txn, &found, &tier, &start_ms);
+        }
+        bool whole = false;
+        if (rc == 0 && found) {
+            rc = delete_window(m, txn, tier, start_ms, deleted, &whole);
+        }
+        if (rc == 0 && whole) {
+            note_gone(m, tier, start_ms);
+        }
+    }
+    return rc;
 }
 
 /* How far a window was flushed matters only as long as the WAL has records up to there. */
@@ -65,41 +165,47 @@ static int forget_flushed(struct metrics *m, MDB_txn *txn)
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
+static bool any_gone(const struct metrics *m)
+{
+    return disk_oldest_of_all_ms(&m->tick_gone) != INT64_MAX;
+}
+
 int metrics_tick(void *ctx, MDB_txn *txn, int64_t now_ms)
 {
     struct metrics *m = ctx;
     int deleted = 0;
-    m->tick_deleted = false;
-    int64_t cutoff_ms = cutoff_of(m, now_ms);
-    int rc = 0;
-    if (cutoff_ms != INT64_MIN) {
-        rc = delete_old_blocks(m, txn, cutoff_ms, &deleted, &m->tick_oldest_ms);
-        m->tick_deleted = deleted > 0;
+    for (int tier = 0; tier < TIER_COUNT; tier++) {
+        vec_clear(&m->tick_gone.tiers[tier]);
     }
+    int rc = delete_old_windows(m, txn, newest_of(m, now_ms), &deleted);
     rc = rc ? rc : forget_flushed(m, txn);
-    return rc ? rc : deleted == DELETE_MAX;
+    if (rc == 0 && any_gone(m)) {
+        pthread_mutex_lock(&m->upkeep_lock);
+        m->blocks_deleted = true;
+        pthread_mutex_unlock(&m->upkeep_lock);
+    }
+    return rc ? rc : deleted >= DELETE_MAX;
 }
 
-void metrics_committed(void *ctx, struct writer_job **jobs, size_t n)
+/* What was not deleted after all is there again. */
+void metrics_aborted(void *ctx)
 {
-    (void)jobs;
     struct metrics *m = ctx;
-    if (n > 0 || !m->tick_deleted) {
-        return;
+    metrics_lock_all(m);
+    for (enum tier tier = TIER_RAW; tier < TIER_COUNT; tier++) {
+        for (size_t i = 0; i < m->tick_gone.tiers[tier].len; i++) {
+            const struct disk_window *it = &m->tick_gone.tiers[tier].p[i];
+            disk_add(&m->disk, tier, it->start_ms)->built = it->built;
+        }
+        vec_clear(&m->tick_gone.tiers[tier]);
     }
-    pthread_rwlock_wrlock(&m->lock);
-    m->disk_oldest_ms = m->tick_oldest_ms;
-    pthread_rwlock_unlock(&m->lock);
-    m->tick_deleted = false;
-    pthread_mutex_lock(&m->upkeep_lock);
-    m->blocks_deleted = true;
-    pthread_mutex_unlock(&m->upkeep_lock);
+    metrics_unlock_all(m);
 }
 
 /* The first window that anything may lie in. */
 static int64_t oldest_window(const struct metrics *m)
 {
-    int64_t oldest_ms = m->disk_oldest_ms;
+    int64_t oldest_ms = disk_oldest_of_all_ms(&m->disk);
     for (const struct window *it = m->windows; it; it = it->next) {
         oldest_ms = it->start_ms < oldest_ms ? it->start_ms : oldest_ms;
     }

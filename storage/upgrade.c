@@ -169,8 +169,8 @@ static int next_number(struct upgrade *u, MDB_txn *txn, uint64_t *number)
     MDB_val key = env_val(COUNTERS_KEY.p, COUNTERS_KEY.len), value;
     uint8_t counters[COUNTERS_SIZE] = {0};
     int rc = mdb_get(txn, u->env->meta, &key, &value);
-    if (rc == 0 && value.mv_size == COUNTERS_SIZE) {
-        memcpy(counters, value.mv_data, COUNTERS_SIZE);
+    if (rc == 0 && value.mv_size <= COUNTERS_SIZE) {
+        memcpy(counters, value.mv_data, value.mv_size); /* those of format 1 are shorter */
     }
     *number = bytes_load_le(counters + 8, 8) + 1;
     bytes_store_le(counters + 8, *number + 1, 8);

@@ -267,6 +267,10 @@ static int open_store(struct daemon *d, struct error *err)
     struct store_options options = {
         .dir = arena_cstr(&arena, d->config->data_dir),
         .retention_ms = d->config->retention_ms,
+        .retention_5m_ms = d->config->retention_5m_ms,
+        .retention_1h_ms = d->config->retention_1h_ms,
+        .retention_bytes = d->config->retention_bytes,
+        .out_of_order_ms = d->config->out_of_order_ms,
         .task_retention_ms = d->config->task_retention_ms,
         .sync_always = d->config->sync_always,
     };
