@@ -312,6 +312,17 @@ int env_sync(const struct env *env)
     return rc;
 }
 
+int env_copy(const struct env *env, const char *path)
+{
+    MDB_env *mdb = enter(env);
+    if (!mdb) {
+        return -EIO;
+    }
+    int rc = env_code(mdb_env_copy2(mdb, path, MDB_CP_COMPACT));
+    leave(env->gate);
+    return rc;
+}
+
 int env_read(const struct env *env, MDB_txn **out)
 {
     MDB_env *mdb = enter(env);

@@ -66,6 +66,9 @@ uint64_t env_disk_bytes(const struct env *env);
 /* Syncs file and meta page; any thread. */
 int env_sync(const struct env *env) MUST_USE;
 
+/* A compacted copy as path/data.mdb while it is used; any thread. */
+int env_copy(const struct env *env, const char *path) MUST_USE;
+
 /* A read transaction: end it with env_read_end(). Codes are ours. */
 int env_read(const struct env *env, MDB_txn **out) MUST_USE;
 void env_read_end(MDB_txn *txn); /* NULL is fine */

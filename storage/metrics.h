@@ -150,6 +150,13 @@ void snapshots_note_figures(struct metrics *m);
 /* Appends the points of one window of a coarser tier; damage is noted and left out. */
 int snapshot_read_window(struct snapshot *snapshot, const struct series *series, enum tier tier, int64_t window_ms,
                          struct point_columns *out) MUST_USE;
+/* The samples of one two-hour window that are in blocks; settled. */
+int snapshot_read_raw_window(struct snapshot *snapshot, const struct series *series, int64_t window_ms,
+                             struct sample_columns *out) MUST_USE;
+/* Lets the job delete every block of a group in a window. */
+int snapshot_delete_blocks(struct snapshot *snapshot, enum tier tier, int64_t window_ms, uint32_t group,
+                           struct kv_job *job) MUST_USE;
+struct metrics *snapshot_metrics(struct snapshot *snapshot);
 const struct series *snapshot_series(struct snapshot *snapshot, series_id id); /* NULL: not there */
 int64_t snapshot_head_oldest_ms(struct snapshot *snapshot);                    /* start of a window; INT64_MAX: empty */
 bool snapshot_head_overlaps(struct snapshot *snapshot, int64_t start_ms, int64_t end_ms); /* (start, end] */

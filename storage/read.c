@@ -241,6 +241,24 @@ int snapshot_read_window(struct snapshot *snapshot, const struct series *series,
     return rc == ERR_NOT_FOUND ? 0 : rc;
 }
 
+int snapshot_delete_blocks(struct snapshot *snapshot, enum tier tier, int64_t window_ms, uint32_t group,
+                           struct kv_job *job)
+{
+    struct block_key key = {.tier = (uint8_t)tier, .window_ms = window_ms, .group = group};
+    uint8_t prefix[BLOCK_KEY_SIZE];
+    block_key_write(&key, prefix);
+    MDB_val k = env_val(prefix, BLOCK_PREFIX_SIZE), v;
+    int rc = 0;
+    for (MDB_cursor_op op = MDB_SET_RANGE; rc == 0; op = MDB_NEXT) {
+        rc = env_code(mdb_cursor_get(snapshot->blocks, &k, &v, op));
+        if (rc || k.mv_size < BLOCK_PREFIX_SIZE || memcmp(k.mv_data, prefix, BLOCK_PREFIX_SIZE) != 0) {
+            break;
+        }
+        kv_job_put(job, DBI_BLOCKS, env_str(k), (struct str){0});
+    }
+    return rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
 static int64_t clamp(int64_t t_ms)
 {
     const int64_t far = (int64_t)1 << 60;
@@ -283,6 +301,19 @@ static int read_blocks(struct snapshot *snapshot, const struct series *series, i
         key.window_ms = found.group < group ? found.window_ms : found.window_ms + WINDOW_MS;
         op = MDB_SET_RANGE;
     }
+}
+
+int snapshot_read_raw_window(struct snapshot *snapshot, const struct series *series, int64_t window_ms,
+                             struct sample_columns *out)
+{
+    int rc = read_blocks(snapshot, series, window_ms, window_ms + WINDOW_MS - 1, out);
+    sample_columns_settle(out);
+    return rc;
+}
+
+struct metrics *snapshot_metrics(struct snapshot *snapshot)
+{
+    return snapshot->m;
 }
 
 /* Older windows first, and of one window what was frozen first: the order of arrival. */

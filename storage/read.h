@@ -97,6 +97,22 @@ int snapshot_label_names(struct snapshot *snapshot, const struct matcher *matche
                          int64_t to_ms, struct arena *arena, struct str_list *out) MUST_USE;
 int snapshot_label_values(struct snapshot *snapshot, struct str name, const struct matcher *matchers, size_t n,
                           int64_t from_ms, int64_t to_ms, struct arena *arena, struct str_list *out) MUST_USE;
+/* What makes the number of series: for Prometheus' /api/v1/status/tsdb. Looks at label values only, never at series or
+ * samples; each list has the `limit` greatest, descending. */
+struct cardinality_entry {
+    struct str name; /* a pair as name=value */
+    uint64_t value;
+};
+struct cardinality_list {
+    const struct cardinality_entry *v;
+    size_t n;
+};
+struct cardinality {
+    uint64_t series, label_pairs;
+    struct cardinality_list series_by_metric, values_by_label, bytes_by_label, series_by_pair;
+};
+int snapshot_cardinality(struct snapshot *snapshot, size_t limit, struct arena *arena,
+                         struct cardinality *out) MUST_USE;
 /* Metadata of all metrics, by name (metric empty), or of one. Texts in the arena. */
 int snapshot_metadata(struct snapshot *snapshot, struct str metric, struct arena *arena, struct metric_family **out,
                       size_t *n) MUST_USE;

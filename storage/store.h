@@ -69,6 +69,22 @@ int store_append_tasks(struct store *store, const struct task_event *events, siz
 int store_sync(struct store *store, int timeout_ms) MUST_USE;
 struct sink store_sink(struct store *store); /* append without callbacks */
 
+/* -- what an administrator asks for; not on the loop thread -- */
+
+/* Everything in memory goes into blocks, and the log becomes empty. */
+int store_flush(struct store *store) MUST_USE;
+/* Deletes the samples of matching series with from <= t <= to for good, and the series that have none left; points of
+ * coarser tiers that are made of raw samples are made anew, older ones go where their bucket ends in the range. Returns
+ * when it is done; a kill -9 on the way leaves a part undeleted: ask again. *series: how many matched. */
+struct matcher;
+int store_delete_series(struct store *store, const struct matcher *matchers, size_t n, int64_t from_ms, int64_t to_ms,
+                        size_t *series, struct error *err) MUST_USE;
+/* A copy of the whole store as of one moment while it runs on, compacted, in a new folder that can be used as a data
+ * directory. It appears under its name when it is complete. progress may be NULL; false ends the copy. */
+typedef bool (*store_progress_fn)(void *ctx, const char *part, uint64_t done_bytes, uint64_t all_bytes);
+int store_backup(struct store *store, const char *target, store_progress_fn progress, void *ctx,
+                 struct error *err) MUST_USE;
+
 struct store_status {
     bool writable;        /* false: the last commit failed */
     struct error failure; /* why */

@@ -280,3 +280,22 @@ int wal_file_copy(int dir_fd, const struct wal_segment *v, size_t n, const char 
     mem_free(path);
     return rc;
 }
+
+void wal_file_remove_copy(const char *dir)
+{
+    char *path = wal_file_dir(dir);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct wal_segment *v = NULL;
+    size_t n = 0;
+    if (fd >= 0 && wal_file_list(fd, &v, &n) == 0) {
+        for (size_t i = 0; i < n; i++) {
+            wal_file_remove(fd, v[i].first_seq);
+        }
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    mem_free(v);
+    (void)rmdir(path);
+    mem_free(path);
+}

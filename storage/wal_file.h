@@ -26,4 +26,5 @@ int wal_file_read(int dir_fd, struct wal_segment *segment, wal_visit_fn visit, v
                   struct damage *damage) MUST_USE;
 /* The first `bytes` of each, into dir/wal. */
 int wal_file_copy(int dir_fd, const struct wal_segment *v, size_t n, const char *dir, struct error *err) MUST_USE;
+void wal_file_remove_copy(const char *dir);
 void wal_frame_add(struct buf *out, uint64_t seq, struct str payload);
