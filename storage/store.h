@@ -88,7 +88,7 @@ int store_backup(struct store *store, const char *target, store_progress_fn prog
 struct store_status {
     bool writable;        /* false: the last commit failed */
     struct error failure; /* why */
-    uint64_t series, samples_in_head;
+    uint64_t series, samples_in_head, head_pieces;
     int64_t oldest_ms, newest_ms; /* 0: empty */
     uint64_t disk_bytes;
     uint64_t queue_bytes;

@@ -30,7 +30,8 @@ enum {
 struct daemon {
     struct config_overrides overrides;
     struct config *config;
-    char *dashboards_dir; /* of the configuration at the start: web threads read it while a reload frees that */
+    char *data_dir,
+        *dashboards_dir; /* of the configuration at the start: web threads read it while a reload frees that */
     struct demo *demo;
     struct store *store;
     struct sink sink;
@@ -280,6 +281,7 @@ static int open_store(struct daemon *d, struct error *err)
 static int start_web(struct daemon *d, struct error *err)
 {
     d->dashboards_dir = mem_str_dup(d->config->dashboards_dir);
+    d->data_dir = mem_str_dup(d->config->data_dir);
     d->api = (struct api_context){
         .store = d->store,
         .board = d->board,
@@ -291,6 +293,7 @@ static int start_web(struct daemon *d, struct error *err)
         .query_timeout_ms = d->config->query_timeout_ms,
         .query_max_samples = (uint64_t)d->config->query_max_samples,
         .scrape_interval_ms = d->config->target_count ? d->config->targets[0].interval_ms : 15000,
+        .data_dir = str_of(d->data_dir),
         .dashboards_dir = str_of(d->dashboards_dir),
         .store_only = d->overrides.store_only,
         .reload = reload_from_web,
@@ -362,6 +365,7 @@ static void tear_down(struct daemon *d) LOOP_ONLY
     board_free(d->board);
     config_free(d->config);
     mem_free(d->dashboards_dir);
+    mem_free(d->data_dir);
     demo_stop(d->demo);
 }
 

@@ -21,7 +21,8 @@ struct api_context {
     int64_t query_timeout_ms;
     uint64_t query_max_samples;
     int64_t scrape_interval_ms; /* default of targets, for $__rate_interval */
-    struct str dashboards_dir;  /* more dashboards, re-read on request; may be empty */
+    struct str data_dir;
+    struct str dashboards_dir; /* more dashboards, re-read on request; may be empty */
     bool store_only;
     /* Reloads the configuration on the loop; blocks at most 5 s. */
     int (*reload)(void *ctx, struct error *err);

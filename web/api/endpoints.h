@@ -19,6 +19,11 @@ void api_runtimeinfo(struct http_request *r, void *ctx);
 void api_config(struct http_request *r, void *ctx);
 void api_flags(struct http_request *r, void *ctx);
 void api_tsdb(struct http_request *r, void *ctx);
+void api_walreplay(struct http_request *r, void *ctx);
+void admin_flush(struct http_request *r, void *ctx);
+void admin_delete_series(struct http_request *r, void *ctx);
+void admin_clean_tombstones(struct http_request *r, void *ctx);
+void admin_snapshot(struct http_request *r, void *ctx);
 
 /* Health and own figures. */
 void health_healthy(struct http_request *r, void *ctx);
