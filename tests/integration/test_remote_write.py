@@ -1,7 +1,6 @@
 """Remote write: Debian's Prometheus sends what it scrapes, and what is read back is what it has; requests made here for
 values that a scrape seldom brings; and a sender that is told what was refused."""
 import shutil
-import struct
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from conftest import Cloche, Server, wait_for
+from remote_write import bits_of, series, write
 
 PROMETHEUS = """
 global: {{scrape_interval: 1s}}
@@ -111,44 +111,6 @@ def test_a_series_that_vanishes_is_stale_at_once(cloche, prometheus, exposition)
 
 
 # Requests made by hand.
-
-def varint(v):
-    out, v = b"", v & (1 << 64) - 1
-    while v > 127:
-        out += bytes([v & 127 | 128])
-        v >>= 7
-    return out + bytes([v])
-
-
-def field(number, payload):
-    return varint(number << 3 | 2) + varint(len(payload)) + payload
-
-
-def series(labels, *samples):
-    """Samples: (time in ms, bits of the value)."""
-    out = b"".join(field(1, field(1, n.encode()) + field(2, v.encode())) for n, v in labels.items())
-    for t, bits in samples:
-        out += field(2, b"\x09" + struct.pack("<Q", bits) + b"\x10" + varint(t))
-    return field(1, out)
-
-
-def snappy(message):
-    """Block format, all of it literals."""
-    out = varint(len(message))
-    for i in range(0, len(message), 60):
-        piece = message[i:i + 60]
-        out += bytes([(len(piece) - 1) << 2]) + piece
-    return out
-
-
-def write(one, message):
-    return one.request("/api/v1/write", data=snappy(message), method="POST",
-                       headers={"Content-Encoding": "snappy", "Content-Type": "application/x-protobuf"})
-
-
-def bits_of(value):
-    return struct.unpack("<Q", struct.pack("<d", value))[0]
-
 
 VALUES = {"inf": (bits_of(float("inf")), "+Inf"), "minus_inf": (bits_of(float("-inf")), "-Inf"),
           "nan": (0x7ff8000000000001, "NaN"), "nan_payload": (0xfff8dead0000beef, "NaN"),
