@@ -5,11 +5,12 @@
  */
 #pragma once
 #include "src/base/mem.h"
+#include "storage/store.h"
 
 #include <stdint.h>
 
 #define DAMAGE_TEXTS 16
-#define DAMAGE_TEXT  200
+#define DAMAGE_TEXT  STORE_DAMAGE_TEXT
 
 struct damage;
 struct damage *damage_new(void);

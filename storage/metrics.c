@@ -141,6 +141,7 @@ void metrics_status(struct metrics *m, struct store_status *out)
         error_set(&out->failure, failure, "blocks cannot be written: %s; samples stay in memory and in the WAL",
                   error_text(failure));
     }
+    out->damage_count = damage_count(m->damage);
     pthread_rwlock_rdlock(&m->lock);
     out->series = index_count(m->index);
     out->samples_in_head = m->samples_in_head;

@@ -183,6 +183,16 @@ void store_get_status(struct store *store, struct store_status *out)
     metrics_status(store->metrics, out);
 }
 
+bool store_damage(struct store *store, uint64_t i, char out[STORE_DAMAGE_TEXT])
+{
+    struct damage *damage = store->metrics->damage;
+    if (i >= damage_count(damage)) {
+        return false;
+    }
+    damage_text(damage, i, out);
+    return true;
+}
+
 static int sink_append(void *ctx, const struct batch *batch)
 {
     return store_append(ctx, batch, NULL, NULL);

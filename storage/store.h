@@ -92,5 +92,10 @@ struct store_status {
     int64_t oldest_ms, newest_ms; /* 0: empty */
     uint64_t disk_bytes;
     uint64_t queue_bytes;
+    uint64_t damage_count; /* texts of damage since the start */
 };
 void store_get_status(struct store *store, struct store_status *out);
+/* Damage that was met since the start: true and text number i, from 0, "" when it is not kept any more (the newest 16
+ * are); false when there are not so many yet. Any thread. */
+#define STORE_DAMAGE_TEXT 200
+bool store_damage(struct store *store, uint64_t i, char out[STORE_DAMAGE_TEXT]);

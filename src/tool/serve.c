@@ -25,6 +25,7 @@ enum {
     FEED_BYTES = 2 << 20,
     LAG_PERIOD_MS = 100,
     LAG_WINDOW_MS = 60000,
+    DAMAGE_PERIOD_MS = 10000, /* a query over many damaged blocks must not flood the log */
 };
 
 struct daemon {
@@ -45,6 +46,8 @@ struct daemon {
     struct api_context api;
     struct loop_timer *lag_timer;
     int64_t lag_expected_us, lag_max_us, lag_since_ms;
+    uint64_t damages_told;
+    int64_t damages_told_ms;
     int stopping; /* parts that have yet to stop */
     bool stop_asked;
 };
@@ -240,6 +243,27 @@ static void on_terminate(void *ctx)
 
 /* -- the loop's own health, and the demo's -- */
 
+/* Of many at once the newest are told by name. */
+static void tell_damage(struct daemon *d, int64_t now_ms)
+{
+    char text[STORE_DAMAGE_TEXT];
+    int64_t untold = 0;
+    if (!store_damage(d->store, d->damages_told, text) || now_ms < d->damages_told_ms + DAMAGE_PERIOD_MS) {
+        return;
+    }
+    d->damages_told_ms = now_ms;
+    for (; store_damage(d->store, d->damages_told, text); d->damages_told++) {
+        if (text[0]) {
+            log_warn("store: damaged data was met and left out; the rest is served", KV_STR("what", text));
+        } else {
+            untold++;
+        }
+    }
+    if (untold) {
+        log_warn("store: more damaged data was met and left out", KV_INT("places", untold));
+    }
+}
+
 static void on_lag_timer(void *ctx)
 {
     loop_assert();
@@ -253,6 +277,7 @@ static void on_lag_timer(void *ctx)
     }
     d->lag_max_us = lag > d->lag_max_us ? lag : d->lag_max_us;
     self_set(SELF_LOOP_LAG_MAX_US, d->lag_max_us);
+    tell_damage(d, now_us / 1000);
     struct error reason = {0};
     if (demo_has_died(d->demo, &reason)) {
         log_error("demo: ended", KV_STR("reason", reason.text));
@@ -346,6 +371,7 @@ static int start(struct daemon *d, struct error *err) LOOP_ONLY
     loop_on_signal(d->loop, SIGINT, on_terminate, d);
     loop_on_signal(d->loop, SIGHUP, on_hangup, d);
     d->lag_since_ms = clock_mono_ms();
+    d->damages_told_ms = -DAMAGE_PERIOD_MS;
     d->lag_expected_us = clock_mono_us() + LAG_PERIOD_MS * 1000;
     d->lag_timer = loop_timer_start(d->loop, LAG_PERIOD_MS, LAG_PERIOD_MS, on_lag_timer, d);
     return 0;

@@ -3,7 +3,17 @@
 #include "web/api/endpoints.h"
 #include "web/api/ui.h"
 
-static void write_store(struct json_writer *w, const struct store_status *status)
+static void write_damage(struct json_writer *w, struct store *store, uint64_t count)
+{
+    char newest[STORE_DAMAGE_TEXT] = "";
+    if (count) {
+        (void)store_damage(store, count - 1, newest);
+    }
+    json_field(w, "damages", json_int, (int64_t)count);
+    json_field(w, "newest_damage", json_str, str_of(newest));
+}
+
+static void write_store(struct json_writer *w, struct store *store, const struct store_status *status)
 {
     json_key(w, STR("store"));
     json_begin_object(w);
@@ -13,6 +23,7 @@ static void write_store(struct json_writer *w, const struct store_status *status
     json_field(w, "oldest", json_seconds, status->oldest_ms);
     json_field(w, "newest", json_seconds, status->newest_ms);
     json_field(w, "disk_bytes", json_int, (int64_t)status->disk_bytes);
+    write_damage(w, store, status->damage_count);
     json_end_object(w);
 }
 
@@ -31,7 +42,7 @@ void ui_status(struct http_request *r, void *ctx)
     json_field(&w, "start", json_seconds, api->start_wall_ms);
     json_field(&w, "uptime", json_seconds, clock_mono_ms() - api->start_mono_ms);
     json_field(&w, "now", json_seconds, clock_wall_ms());
-    write_store(&w, &status);
+    write_store(&w, api->store, &status);
     json_key(&w, STR("config"));
     ui_board_value(&w, api->board, "config");
     json_key(&w, STR("celery"));

@@ -12,7 +12,7 @@ export interface Status {
   start: number;
   uptime: number;
   now: number;
-  store: { writable: boolean; error: string; series: number; oldest: number; newest: number; disk_bytes: number };
+  store: { writable: boolean; error: string; series: number; oldest: number; newest: number; disk_bytes: number; damages: number; newest_damage: string };
   config: ConfigDocument | null;
   celery: CeleryDocument | null;
   scrape_interval: number;

@@ -53,6 +53,7 @@ function Watching() {
     ['On disk', formatValue(store.disk_bytes, 'bytes')],
     ['Oldest sample', store.oldest > 0 ? formatAge(status.now - store.oldest) + ' ago' : 'none yet'],
   ];
+  if (store.damages > 0) facts.push([`Damage (${store.damages})`, store.newest_damage]);
   return (
     <section class="block">
       <header>
