@@ -174,9 +174,14 @@ static void note_block(struct loader *l, const struct block_key *key)
     m->counters.next_block = key->number >= m->counters.next_block ? key->number + 1 : m->counters.next_block;
     for (unsigned slot = 0; slot < GROUP_SLOTS; slot++) {
         uint64_t number = (uint64_t)key->group * GROUP_COHORTS + slot / COHORT_SLOTS;
-        const struct cohort *cohort = number < m->cohorts.len ? m->cohorts.p[number] : NULL;
-        struct series *series = cohort ? cohort->slots[slot % COHORT_SLOTS] : NULL;
-        if (series && block_key_has(key, slot)) {
+        struct cohort *cohort = number < m->cohorts.len ? m->cohorts.p[number] : NULL;
+        if (!cohort || !block_key_has(key, slot)) {
+            continue;
+        }
+        /* The place of a series whose record is lost is not given to another, which would get its samples. */
+        cohort->used = slot % COHORT_SLOTS >= cohort->used ? slot % COHORT_SLOTS + 1 : cohort->used;
+        struct series *series = cohort->slots[slot % COHORT_SLOTS];
+        if (series) {
             series->first_ms = start_ms < series->first_ms ? start_ms : series->first_ms;
             series->last_ms = last_ms > series->last_ms ? last_ms : series->last_ms;
         }
