@@ -3,13 +3,16 @@
 #include "src/base/mem.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define FORMAT_KEY  "format"
 #define MIN_MAP     ((size_t)64 << 20)
 #define DEFAULT_MAP ((size_t)64 << 30)
+#define LOCKS_SIZE  ((off_t)ENV_READERS * 64 + 4096) /* of lock.mdb: a cache line per reader, and its head */
 
 /* Closing an environment under somebody's transaction would unmap what it reads. */
 struct env_gate {
@@ -81,6 +84,23 @@ static int make_folder(const char *path, struct error *err)
     }
     int rc = errno;
     return open_error(err, rc, path);
+}
+
+/* LMDB writes to lock.mdb through a map: on a full disk a page that has no place there yet would end the process by
+ * SIGBUS. Only while it is closed: closing a descriptor of it drops LMDB's locks. */
+static int allocate_locks(const char *path)
+{
+    char name[PATH_MAX];
+    if (snprintf(name, sizeof(name), "%s/lock.mdb", path) >= (int)sizeof(name)) {
+        return ENAMETOOLONG;
+    }
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return errno;
+    }
+    int rc = posix_fallocate(fd, 0, LOCKS_SIZE);
+    close(fd);
+    return rc == ENOSPC || rc == EDQUOT ? rc : 0; /* where it is not possible LMDB does without */
 }
 
 /* One try with one map size. LMDB wants a fresh handle after a failed open. */
@@ -182,7 +202,8 @@ static int open_databases(struct env *env, const char *path, struct error *err)
 static int open_mdb(struct env *env, struct error *err)
 {
     struct env_gate *gate = env->gate;
-    int rc = try_open(&env->mdb, gate->path, gate->flags, gate->map_bytes);
+    int rc = allocate_locks(gate->path);
+    rc = rc ? rc : try_open(&env->mdb, gate->path, gate->flags, gate->map_bytes);
     while (rc == ENOMEM && gate->map_bytes / 2 >= MIN_MAP) {
         gate->map_bytes /= 2; /* ulimit -v, or a kernel without overcommitted address space */
         rc = try_open(&env->mdb, gate->path, gate->flags, gate->map_bytes);
