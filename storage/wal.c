@@ -141,6 +141,17 @@ void wal_free(struct wal *w)
     mem_free(w);
 }
 
+/* Numbers go on from one segment to the next: what was torn at the end of one was never acknowledged, and the next
+ * record took its number. */
+static void note_gap(const struct wal_segment *before, const struct wal_segment *segment, struct damage *damage)
+{
+    if (segment->first_seq > before->last_seq + 1) {
+        damage_note(damage, "wal/%016llx.wal: records %llu to %llu are missing after its end",
+                    (unsigned long long)before->first_seq, (unsigned long long)before->last_seq + 1,
+                    (unsigned long long)segment->first_seq - 1);
+    }
+}
+
 /* A segment without a whole record goes: the next record may begin a file of the same name. */
 int wal_replay(struct wal *w, wal_visit_fn visit, void *ctx, struct damage *damage)
 {
@@ -152,6 +163,9 @@ int wal_replay(struct wal *w, wal_visit_fn visit, void *ctx, struct damage *dama
             return rc;
         }
         if (segment.last_seq) {
+            if (kept) {
+                note_gap(&w->segments.p[kept - 1], &segment, damage);
+            }
             w->segments.p[kept++] = segment;
         } else {
             wal_file_remove(w->dir_fd, segment.first_seq);
