@@ -1,6 +1,7 @@
 #include "storage/env.h"
 
 #include "src/base/mem.h"
+#include "storage/env_length.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -214,7 +215,8 @@ static int open_mdb(struct env *env, struct error *err)
     (void)mdb_env_set_userctx(env->mdb, gate);
     int dead = 0;
     (void)mdb_reader_check(env->mdb, &dead); /* slots of killed processes would pin pages for ever */
-    rc = open_databases(env, gate->path, err);
+    rc = env_check_length(env->mdb, gate->path, err);
+    rc = rc ? rc : open_databases(env, gate->path, err);
     if (rc) {
         mdb_env_close(env->mdb);
         env->mdb = NULL;
