@@ -390,7 +390,7 @@ static int replay_old_log(struct loader *l, struct error *err)
 static int replay(struct loader *l)
 {
     arena_init(&l->arena);
-    int rc = wal_replay(l->m->store->wal, replay_record, l, l->m->damage);
+    int rc = wal_replay(l->m->store->wal, l->m->counters.wal_seq, replay_record, l, l->m->damage);
     arena_release(&l->arena);
     return rc;
 }

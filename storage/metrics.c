@@ -74,6 +74,7 @@ int metrics_part_open(struct store *store, struct writer_part *part, struct erro
     m->blocks_deleted = true; /* the first round sweeps series whose data had gone before */
     part->ctx = m;
     part->apply = metrics_apply;
+    part->committed = metrics_committed;
     part->aborted = metrics_aborted;
     part->tick = metrics_tick;
     part->tick_ms = TICK_MS;

@@ -132,6 +132,7 @@ void seal_forget(struct metrics *m, const struct window *window); /* both locks 
 
 /* retain.c */
 int metrics_tick(void *ctx, MDB_txn *txn, int64_t now_ms);
+void metrics_committed(void *ctx, struct writer_job **jobs, size_t n);
 void metrics_aborted(void *ctx);
 void metrics_sweep(struct metrics *m); /* series without data leave */
 

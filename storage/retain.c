@@ -174,17 +174,27 @@ int metrics_tick(void *ctx, MDB_txn *txn, int64_t now_ms)
 {
     struct metrics *m = ctx;
     int deleted = 0;
+    int rc = delete_old_windows(m, txn, newest_of(m, now_ms), &deleted);
+    rc = rc ? rc : forget_flushed(m, txn);
+    return rc ? rc : deleted >= DELETE_MAX;
+}
+
+/* Now series may leave, too. */
+void metrics_committed(void *ctx, struct writer_job **jobs, size_t n)
+{
+    (void)jobs;
+    struct metrics *m = ctx;
+    if (n > 0 || !any_gone(m)) {
+        return;
+    }
+    metrics_lock_all(m);
     for (int tier = 0; tier < TIER_COUNT; tier++) {
         vec_clear(&m->tick_gone.tiers[tier]);
     }
-    int rc = delete_old_windows(m, txn, newest_of(m, now_ms), &deleted);
-    rc = rc ? rc : forget_flushed(m, txn);
-    if (rc == 0 && any_gone(m)) {
-        pthread_mutex_lock(&m->upkeep_lock);
-        m->blocks_deleted = true;
-        pthread_mutex_unlock(&m->upkeep_lock);
-    }
-    return rc ? rc : deleted >= DELETE_MAX;
+    metrics_unlock_all(m);
+    pthread_mutex_lock(&m->upkeep_lock);
+    m->blocks_deleted = true;
+    pthread_mutex_unlock(&m->upkeep_lock);
 }
 
 /* What was not deleted after all is there again. */
@@ -205,7 +215,8 @@ void metrics_aborted(void *ctx)
 /* The first window that anything may lie in. */
 static int64_t oldest_window(const struct metrics *m)
 {
-    int64_t oldest_ms = disk_oldest_of_all_ms(&m->disk);
+    int64_t oldest_ms = disk_oldest_of_all_ms(&m->disk), gone_ms = disk_oldest_of_all_ms(&m->tick_gone);
+    oldest_ms = gone_ms < oldest_ms ? gone_ms : oldest_ms; /* not committed yet */
     for (const struct window *it = m->windows; it; it = it->next) {
         oldest_ms = it->start_ms < oldest_ms ? it->start_ms : oldest_ms;
     }

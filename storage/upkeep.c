@@ -120,12 +120,28 @@ static bool wait_round(struct metrics *m, bool *sweep)
     return !stop;
 }
 
+static size_t head_bytes(struct metrics *m)
+{
+    size_t bytes = 0;
+    pthread_rwlock_rdlock(&m->lock);
+    for (const struct window *window = m->windows; window; window = window->next) {
+        for (const struct strip *strip = window->strips; strip; strip = strip->next_in_window) {
+            for (const struct piece *piece = strip->pieces; piece; piece = piece->next) {
+                bytes += piece_bytes(piece);
+            }
+        }
+    }
+    pthread_rwlock_unlock(&m->lock);
+    return bytes;
+}
+
 static void note_figures(struct metrics *m)
 {
     struct wal_figures wal;
     wal_get_figures(m->store->wal, &wal);
     self_set(SELF_WAL_BYTES, (int64_t)wal.bytes);
     self_set(SELF_WAL_AGE_MS, wal.oldest_ms ? clock_wall_ms() - wal.oldest_ms : 0);
+    self_set(SELF_HEAD_BYTES, (int64_t)head_bytes(m));
     snapshots_note_figures(m);
 }
 

@@ -142,10 +142,11 @@ void wal_free(struct wal *w)
 }
 
 /* Numbers go on from one segment to the next: what was torn at the end of one was never acknowledged, and the next
- * record took its number. */
-static void note_gap(const struct wal_segment *before, const struct wal_segment *segment, struct damage *damage)
+ * record took its number, unless a flush had counted it. */
+static void note_gap(const struct wal_segment *before, const struct wal_segment *segment, uint64_t known_seq,
+                     struct damage *damage)
 {
-    if (segment->first_seq > before->last_seq + 1) {
+    if (segment->first_seq > before->last_seq + 1 && segment->first_seq > known_seq + 1) {
         damage_note(damage, "wal/%016llx.wal: records %llu to %llu are missing after its end",
                     (unsigned long long)before->first_seq, (unsigned long long)before->last_seq + 1,
                     (unsigned long long)segment->first_seq - 1);
@@ -153,7 +154,7 @@ static void note_gap(const struct wal_segment *before, const struct wal_segment 
 }
 
 /* A segment without a whole record goes: the next record may begin a file of the same name. */
-int wal_replay(struct wal *w, wal_visit_fn visit, void *ctx, struct damage *damage)
+int wal_replay(struct wal *w, uint64_t known_seq, wal_visit_fn visit, void *ctx, struct damage *damage)
 {
     size_t kept = 0;
     for (size_t i = 0; i < w->segments.len; i++) {
@@ -164,7 +165,7 @@ int wal_replay(struct wal *w, wal_visit_fn visit, void *ctx, struct damage *dama
         }
         if (segment.last_seq) {
             if (kept) {
-                note_gap(&w->segments.p[kept - 1], &segment, damage);
+                note_gap(&w->segments.p[kept - 1], &segment, known_seq, damage);
             }
             w->segments.p[kept++] = segment;
         } else {
@@ -191,6 +192,7 @@ void wal_push(struct wal *w, uint64_t seq, struct str payload, bool wake, store_
     if (payload.len) {
         size_t before = w->in.bytes.len;
         wal_frame_add(&w->in.bytes, seq, payload);
+        self_add(SELF_WAL_RECORDS, 1);
         w->queue_bytes += w->in.bytes.len - before;
         w->in.first_seq = w->in.first_seq ? w->in.first_seq : seq;
         w->in.last_seq = seq;

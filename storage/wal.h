@@ -29,8 +29,9 @@ struct wal;
 /* Finds the segments; writes nothing before the first record. queue_bytes: 0 is 64 MiB. */
 int wal_open(const char *data_dir, bool sync_always, size_t queue_bytes, struct wal **out, struct error *err) MUST_USE;
 /* Every record that is whole, by ascending number of segment and place; damaged ones are noted and passed over. What
- * stands at the end of a segment and is not a whole frame was never acknowledged. Before wal_start(). */
-int wal_replay(struct wal *wal, wal_visit_fn visit, void *ctx, struct damage *damage) MUST_USE;
+ * stands at the end of a segment and is not a whole frame was never acknowledged. known_seq: numbers up to it are known
+ * to have been given out, and may be missing. Before wal_start(). */
+int wal_replay(struct wal *wal, uint64_t known_seq, wal_visit_fn visit, void *ctx, struct damage *damage) MUST_USE;
 /* The thread. */
 int wal_start(struct wal *wal, struct error *err) MUST_USE;
 /* Commits what waits, syncs, ends the thread. */
