@@ -58,7 +58,9 @@ static int copy_all(struct backup *b, struct error *err)
     for (int i = 0; i < ENV_COUNT; i++) {
         b->all_bytes += env_disk_bytes(&b->store->envs[i]);
     }
-    int rc = wal_copy(b->store->wal, b->dir, err);
+    int rc = wal_commit(b->store->wal); /* what was appended before is in the copy */
+    rc = rc ? error_set(err, rc, "the write-ahead log cannot be written: %s", error_text(rc))
+            : wal_copy(b->store->wal, b->dir, err);
     bool go_on = rc == 0 && tell(b, "wal", wal.bytes);
     for (int i = 0; go_on && rc == 0 && i < ENV_COUNT; i++) {
         rc = copy_environment(b, &b->store->envs[i], err);

@@ -37,13 +37,6 @@ static bool is_meant(const struct deletion *d, const struct series *series)
     return low < d->ids.n && d->ids.v[low] == series->id;
 }
 
-static const struct series *series_at(const struct metrics *m, uint32_t group, unsigned slot)
-{
-    uint32_t number = group * GROUP_COHORTS + slot / COHORT_SLOTS;
-    const struct cohort *cohort = number < m->cohorts.len ? m->cohorts.p[number] : NULL;
-    return cohort ? cohort->slots[slot % COHORT_SLOTS] : NULL;
-}
-
 static void cut_samples(const struct deletion *d, struct sample_columns *c)
 {
     size_t n = 0;
@@ -109,12 +102,13 @@ static int rewrite(const struct deletion *d, struct snapshot *snapshot, enum tie
                    uint32_t group)
 {
     struct block_writer out;
+    const struct series *series[GROUP_SLOTS];
+    group_series(d->m, group, INT64_MIN, INT64_MAX, series);
     block_writer_begin(&out, d->m, tier, start_ms);
     out.key.group = group;
     int rc = snapshot_delete_blocks(snapshot, tier, start_ms, group, out.job);
     for (unsigned slot = GROUP_SLOTS; rc == 0 && slot-- > 0;) {
-        const struct series *series = series_at(d->m, group, slot);
-        rc = series ? rewrite_series(d, snapshot, series, &out, slot) : 0;
+        rc = series[slot] ? rewrite_series(d, snapshot, series[slot], &out, slot) : 0;
     }
     if (tier == TIER_RAW) {
         tiers_touch(d->m, out.job, start_ms);

@@ -87,6 +87,18 @@ int metrics_apply(void *ctx, MDB_txn *txn, struct writer_job **jobs, size_t n)
     return kv_apply(&m->store->envs[ENV_METRICS], txn, jobs, n);
 }
 
+void group_series(struct metrics *m, uint32_t group, int64_t from_ms, int64_t to_ms, const struct series *out[])
+{
+    pthread_rwlock_rdlock(&m->lock);
+    for (unsigned slot = 0; slot < GROUP_SLOTS; slot++) {
+        uint64_t number = (uint64_t)group * GROUP_COHORTS + slot / COHORT_SLOTS;
+        const struct cohort *cohort = number < m->cohorts.len ? m->cohorts.p[number] : NULL;
+        const struct series *series = cohort ? cohort->slots[slot % COHORT_SLOTS] : NULL;
+        out[slot] = series && series->first_ms <= to_ms && series->last_ms >= from_ms ? series : NULL;
+    }
+    pthread_rwlock_unlock(&m->lock);
+}
+
 static void free_windows(struct metrics *m)
 {
     for (struct window *it = m->windows, *next; it; it = next) {

@@ -112,6 +112,9 @@ void counters_encode(const struct counters *counters, uint8_t out[COUNTERS_SIZE]
 void series_put(struct kv_job *job, const struct series *series);
 struct cohort *cohort_get(struct metrics *m, uint32_t number);   /* made if absent */
 void cohort_place(struct cohort *cohort, struct series *series); /* in series->slot */
+/* Series of a group of cohorts that may have samples in [from, to], by slot of the group, else NULL. They live as long
+ * as flush_lock is held. */
+void group_series(struct metrics *m, uint32_t group, int64_t from_ms, int64_t to_ms, const struct series *out[]);
 
 /* upkeep.c */
 int upkeep_start(struct metrics *m, struct error *err) MUST_USE;

@@ -44,10 +44,10 @@ static void exchange(struct metrics *m, struct strip *strip, struct piece *raw, 
     }
     sealed->next = raw->next;
     *at = sealed;
-    pthread_rwlock_unlock(&m->lock);
     m->full_bytes -= piece_bytes(raw);
     memmove(m->full.p, m->full.p + 1, (m->full.len - 1) * sizeof(struct strip *));
     m->full.len--;
+    pthread_rwlock_unlock(&m->lock);
     pthread_mutex_unlock(&m->append_lock);
     piece_free(raw);
 }

@@ -185,19 +185,18 @@ static int points_of_series(struct build *b, struct snapshot *snapshot, const st
     return rc;
 }
 
-/* Slots that have samples in the window, descending. Series live as long as flush_lock is held. */
+/* Slots descending, as columns come. */
 static int build_group(struct build *b, uint32_t group, struct point_columns *points)
 {
     auto_snapshot struct snapshot *snapshot = NULL;
+    const struct series *series[GROUP_SLOTS];
     int rc = snapshot_open(b->m->store, &snapshot);
+    group_series(b->m, group, b->start_ms + 1, b->end_ms, series);
     for (unsigned slot = GROUP_SLOTS; rc == 0 && slot-- > 0;) {
-        uint32_t number = group * GROUP_COHORTS + slot / COHORT_SLOTS;
-        const struct cohort *cohort = number < b->m->cohorts.len ? b->m->cohorts.p[number] : NULL;
-        const struct series *series = cohort ? cohort->slots[slot % COHORT_SLOTS] : NULL;
-        if (!series || series->first_ms > b->end_ms || series->last_ms <= b->start_ms) {
+        if (!series[slot]) {
             continue;
         }
-        rc = points_of_series(b, snapshot, series, points);
+        rc = points_of_series(b, snapshot, series[slot], points);
         if (rc == 0 && points->n) {
             tier_add_points(&b->out.builder, slot, points);
             block_key_set(&b->out.key, slot);
