@@ -92,8 +92,12 @@ static void add_strip(struct flush *flush, const struct strip *strip)
         block_writer_close_block(&flush->out);
     }
     flush->out.key.group = group;
-    for (unsigned slot = cohort->used; slot-- > 0;) {
-        struct series *series = cohort->slots[slot];
+    struct series *slots[COHORT_SLOTS]; /* the frozen strip's own stay; new ones may come beside them */
+    pthread_rwlock_rdlock(&flush->out.m->lock);
+    memcpy(slots, cohort->slots, sizeof(slots));
+    pthread_rwlock_unlock(&flush->out.m->lock);
+    for (unsigned slot = COHORT_SLOTS; slot-- > 0;) {
+        struct series *series = slots[slot];
         flush->columns.n = 0;
         if (series && strip_read(strip, slot, 0, true, &flush->columns)) {
             damage_note(flush->out.m->damage, "memory of series %llu is damaged: its samples of one window are lost",

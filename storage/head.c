@@ -138,7 +138,7 @@ struct piece *piece_seal(const struct strip *strip, const struct piece *raw, str
                          struct sample_columns *scratch)
 {
     block_builder_clear(builder);
-    for (unsigned slot = strip->cohort->used; slot-- > 0;) {
+    for (unsigned slot = COHORT_SLOTS; slot-- > 0;) { /* not to `used`: another thread's */
         scratch->n = 0;
         read_rows(raw, strip->window->start_ms, slot, 0, true, scratch);
         if (scratch->n) {
