@@ -3,131 +3,22 @@
  *
  *   bench_codec [samples a column, 480] [hosts, 20] [rounds, 7]
  *
- * A host is 100 series in about the shares of a small fleet. All is made from a seed; nothing is read or written. Best
- * of the rounds, on one thread; ratios count.
+ * A host is the 100 series of fleet.h. Nothing is read or written. Best of the rounds, on one thread; ratios count.
  */
 #include "src/base/clock.h"
 #include "src/model/sample.h"
 #include "storage/bytes.h"
 #include "storage/chunk.h"
+#include "tests/bench/store/fleet.h"
 
 #include <stdio.h>
 
-static uint64_t seed = 0x9e3779b97f4a7c15;
-
-static uint64_t rnd(void) /* xorshift64* */
-{
-    seed ^= seed >> 12;
-    seed ^= seed << 25;
-    seed ^= seed >> 27;
-    return seed * 0x2545f4914f6cdd1d;
-}
-
-static double uniform(void)
-{
-    return (double)(rnd() >> 11) * 0x1p-53;
-}
-
-static double normal(void) /* near enough: twelve uniforms */
-{
-    double sum = -6;
-    for (int i = 0; i < 12; i++) {
-        sum += uniform();
-    }
-    return sum;
-}
-
-static double poisson(double mean)
-{
-    if (mean > 40) {
-        return floor(fmax(0, mean + sqrt(mean) * normal()) + 0.5);
-    }
-    double limit = exp(-mean), product = uniform(), k = 0;
-    for (; product > limit; k++) {
-        product *= uniform();
-    }
-    return k;
-}
-
-enum kind { BUCKET, COUNT, SUM, COUNTER, SECONDS, MANTISSA, CENTS, DEGREES, PAGES, SLOW, SLOW_BYTES, CONSTANT, KINDS };
-static const struct {
-    const char *name;
-    int series; /* of 100 */
-} kinds[KINDS] = {
-    {"histogram bucket", 24}, {"histogram count", 2}, {"histogram sum", 2},   {"integer counter", 14},
-    {"seconds counter", 8},   {"full mantissa", 14},  {"two decimals", 4},    {"noisy integer", 4},
-    {"noisy pages", 2},       {"slow integer", 6},    {"slow byte count", 8}, {"constant", 12},
+static const char *const kind_names[FLEET_KINDS] = {
+    [FLEET_BUCKET] = "histogram bucket", [FLEET_COUNT] = "histogram count",      [FLEET_SUM] = "histogram sum",
+    [FLEET_COUNTER] = "integer counter", [FLEET_SECONDS] = "seconds counter",    [FLEET_MANTISSA] = "full mantissa",
+    [FLEET_CENTS] = "two decimals",      [FLEET_DEGREES] = "noisy integer",      [FLEET_PAGES] = "noisy pages",
+    [FLEET_SLOW] = "slow integer",       [FLEET_SLOW_BYTES] = "slow byte count", [FLEET_CONSTANT] = "constant",
 };
-
-#define BUCKETS 12
-
-/* A histogram of `BUCKETS` cumulative buckets, its count and its sum: columns next to each other. */
-static void make_histogram(double *v, size_t n)
-{
-    double rate = pow(10, -1.3 + 2.3 * uniform()), total[BUCKETS + 2] = {0};
-    for (size_t t = 0; t < n; t++) {
-        if (uniform() < 0.0005) {
-            memset(total, 0, sizeof(total)); /* the process starts anew */
-        }
-        for (double seen = poisson(rate); seen > 0; seen--) {
-            double took = 0.08 * exp(1.3 * normal()), le = 0.005;
-            for (int b = 0; b < BUCKETS; b++, le *= 2) {
-                total[b] += took <= le || b == BUCKETS - 1;
-            }
-            total[BUCKETS]++;
-            total[BUCKETS + 1] += took;
-        }
-        for (size_t c = 0; c < BUCKETS + 2; c++) {
-            v[c * n + t] = total[c];
-        }
-    }
-}
-
-static double start_of(enum kind kind, double *rate)
-{
-    *rate = uniform();
-    switch (kind) {
-    case COUNTER:
-        *rate = pow(10, -2 + 3.6 * *rate);
-        return floor(1e6 * uniform());
-    case SECONDS:
-        return floor(1e8 * uniform()) / 100;
-    case MANTISSA:
-        *rate = pow(10, -4 + 3 * *rate);
-        return *rate;
-    case PAGES:
-    case SLOW_BYTES:
-        return 4096 * floor(2e6 * uniform());
-    case CONSTANT:
-        return *rate < 0.5 ? 1 : *rate < 0.9 ? floor(1e10 * *rate) : 1.7e9 + *rate;
-    default:
-        return floor(40 * *rate);
-    }
-}
-
-static double next_of(enum kind kind, double v, double rate)
-{
-    switch (kind) {
-    case COUNTER:
-        return v + poisson(rate);
-    case SECONDS:
-        return round((v + 12 * rate * (0.8 + 0.4 * uniform())) * 100) / 100;
-    case MANTISSA:
-        return rate * exp(0.2 * normal());
-    case CENTS:
-        return fabs(round((v + 0.2 * (4 * rate - v) + 0.15 * normal()) * 100) / 100);
-    case DEGREES:
-        return round(v + 0.1 * (40 * rate - v) + normal());
-    case PAGES:
-        return v + (uniform() < 0.5 ? 4096 * round(12 * normal()) : 0);
-    case SLOW:
-        return uniform() < 0.08 ? fmax(0, v + round(3 * normal())) : v;
-    case SLOW_BYTES:
-        return uniform() < 0.05 ? v - 4096 * round(200 * uniform() - 80) : v;
-    default:
-        return v;
-    }
-}
 
 /* All columns of a kind, one after the other; reference[i]: the column that column i may lean on, or none. */
 struct columns {
@@ -136,31 +27,40 @@ struct columns {
     size_t count;
 };
 
-static void make_columns(struct columns all[KINDS], size_t n, size_t hosts)
+static void add_host(struct columns all[FLEET_KINDS], uint32_t number, size_t n)
 {
-    for (int k = 0; k < KINDS; k++) {
-        size_t most = (size_t)kinds[k].series * hosts;
-        all[k].v = mem_alloc(most * n * sizeof(double));
-        all[k].reference = mem_zalloc(most * sizeof(*all[k].reference));
+    struct fleet_host host;
+    fleet_host_init(&host, number);
+    double *to[FLEET_SERIES];
+    for (size_t i = 0; i < FLEET_SERIES; i++) {
+        struct columns *c = &all[host.metric[i]->kind];
+        to[i] = c->v + c->count * n;
+        size_t histogram = i / FLEET_BUCKETS; /* of a bucket; its count is the reference, which comes later */
+        c->reference[c->count++] =
+            host.metric[i]->kind == FLEET_BUCKET ? all[FLEET_COUNT].v + (all[FLEET_COUNT].count + histogram) * n : NULL;
     }
-    auto_free double *histogram = mem_alloc((BUCKETS + 2) * n * sizeof(double));
-    for (size_t h = 0; h < 2 * hosts; h++) {
-        make_histogram(histogram, n);
-        double *count = all[COUNT].v + all[COUNT].count++ * n;
-        memcpy(count, histogram + BUCKETS * n, n * sizeof(double));
-        memcpy(all[SUM].v + all[SUM].count++ * n, histogram + (BUCKETS + 1) * n, n * sizeof(double));
-        for (size_t b = 0; b < BUCKETS; b++) {
-            all[BUCKET].reference[all[BUCKET].count] = count;
-            memcpy(all[BUCKET].v + all[BUCKET].count++ * n, histogram + b * n, n * sizeof(double));
+    for (size_t t = 0; t < n; t++) {
+        fleet_host_step(&host);
+        for (size_t i = 0; i < FLEET_SERIES; i++) {
+            to[i][t] = host.v[i];
         }
     }
-    for (int k = COUNTER; k < KINDS; k++) {
-        for (; all[k].count < (size_t)kinds[k].series * hosts; all[k].count++) {
-            double rate, v = start_of((enum kind)k, &rate);
-            for (size_t t = 0; t < n; t++) {
-                all[k].v[all[k].count * n + t] = v = next_of((enum kind)k, v, rate);
-            }
-        }
+}
+
+static void make_columns(struct columns all[FLEET_KINDS], size_t n, size_t hosts)
+{
+    struct fleet_host host;
+    fleet_host_init(&host, 0);
+    size_t series[FLEET_KINDS] = {0};
+    for (size_t i = 0; i < FLEET_SERIES; i++) {
+        series[host.metric[i]->kind] += hosts;
+    }
+    for (int k = 0; k < FLEET_KINDS; k++) {
+        all[k].v = mem_alloc(series[k] * n * sizeof(double));
+        all[k].reference = mem_zalloc(series[k] * sizeof(*all[k].reference));
+    }
+    for (uint32_t h = 0; h < hosts; h++) {
+        add_host(all, h, n);
     }
 }
 
@@ -297,13 +197,13 @@ int main(int argc, char **argv)
         fputs("usage: bench_codec [samples a column] [hosts, 1 to 1000] [rounds, from 2]\n", stderr);
         return 2;
     }
-    struct columns all[KINDS] = {0};
+    struct columns all[FLEET_KINDS] = {0};
     make_columns(all, n, hosts);
     printf("%zu samples a column, %zu columns; bytes a sample, million samples encoded and decoded a second\n", n,
            hosts * 100);
     printf("%-16s %6s  | %-22s  | %-22s  | %-22s\n", "", "share", "columns", "with references", "Gorilla XOR");
     struct result total[WAYS] = {0};
-    for (int k = 0; k < KINDS; k++) {
+    for (int k = 0; k < FLEET_KINDS; k++) {
         struct result by[WAYS];
         for (int w = 0; w < WAYS; w++) {
             by[w] = measure((enum way)w, &all[k], n, rounds);
@@ -312,7 +212,7 @@ int main(int argc, char **argv)
             total[w].decode_s += by[w].decode_s;
             total[w].samples += by[w].samples;
         }
-        print_row(kinds[k].name, (double)all[k].count / (double)(hosts * 100), by);
+        print_row(kind_names[k], (double)all[k].count / (double)(hosts * 100), by);
         mem_free(all[k].v);
         mem_free(all[k].reference);
     }
