@@ -196,6 +196,7 @@ static int apply_overrides(struct document *doc, const struct config_overrides *
         }
         doc->retention_ms = zero ? 0 : doc->retention_ms;
         doc->task_retention_ms = doc->retention_ms;
+        doc->retention_5m_ms = doc->retention_1h_ms = 0; /* what is said on the command line is said of everything */
     }
     return 0;
 }

@@ -12,7 +12,7 @@ static const char usage[] =
     "      --config FILE           configuration; without it CELERY_BROKER_URL, REDIS_URL, DATABASE_URL are taken\n"
     "      --listen ADDR:PORT      address of the pages and APIs (127.0.0.1:9900)\n"
     "      --data DIR              where everything is kept\n"
-    "      --retention DURATION    how long (15d; 0: for ever)\n"
+    "      --retention DURATION    keep all that is stored so long, nothing longer (0: for ever)\n"
     "      --store-only            no collectors and no rules, only store and APIs\n"
     "      --demo                  start a sample Celery application with its own Redis and PostgreSQL, and watch it\n"
     "  cloche check [--config FILE] [RULES.yml ...]   tell what is wrong with configuration, rules, dashboards\n"

