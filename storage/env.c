@@ -203,6 +203,10 @@ static int open_databases(struct env *env, const char *path, struct error *err)
 static int open_mdb(struct env *env, struct error *err)
 {
     struct env_gate *gate = env->gate;
+    int code = env_check_length(gate->path, err);
+    if (code) {
+        return code;
+    }
     int rc = allocate_locks(gate->path);
     rc = rc ? rc : try_open(&env->mdb, gate->path, gate->flags, gate->map_bytes);
     while (rc == ENOMEM && gate->map_bytes / 2 >= MIN_MAP) {
@@ -215,8 +219,7 @@ static int open_mdb(struct env *env, struct error *err)
     (void)mdb_env_set_userctx(env->mdb, gate);
     int dead = 0;
     (void)mdb_reader_check(env->mdb, &dead); /* slots of killed processes would pin pages for ever */
-    rc = env_check_length(env->mdb, gate->path, err);
-    rc = rc ? rc : open_databases(env, gate->path, err);
+    rc = open_databases(env, gate->path, err);
     if (rc) {
         mdb_env_close(env->mdb);
         env->mdb = NULL;
