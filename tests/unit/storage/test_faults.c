@@ -178,7 +178,9 @@ static void disk_full_child(struct fixture *f)
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &unlimited), 0);
     wait_writable(f->store, true);
     assert_int_equal(store_sync(f->store, 20000), 0);
-    assert_int_equal(done_count, 299);
+    while (__atomic_load_n(&done_count, __ATOMIC_SEQ_CST) < 299) { /* on the thread that made the commit */
+        usleep(1000);
+    }
     assert_int_equal(done_rc, 0);
     fixture_reopen(f);
     c = get(f->store, "m", "i7", INT64_MIN, INT64_MAX);
