@@ -20,12 +20,24 @@ static const char usage[] =
     "      --url URL               where it listens (http://127.0.0.1:9900)\n"
     "      --time T | --start T --end T --step D      times: RFC 3339 or Unix seconds\n"
     "      --json                  the answer as it came\n"
+    "  cloche export [options]     samples as OpenMetrics text\n"
+    "      --data DIR | --url URL  of a stopped cloche's data, or of a running one (http://127.0.0.1:9900)\n"
+    "      --match SELECTOR        series to take; may be repeated; without it all\n"
+    "      --start T --end T       times: RFC 3339 or Unix seconds\n"
+    "      --output FILE           instead of standard output\n"
+    "  cloche import [options] FILE... | -            samples from OpenMetrics, Prometheus' text format, promtool's "
+    "dump\n"
+    "      --data DIR | --url URL  as above\n"
+    "      --format NAME           auto, openmetrics (times in seconds) or prometheus (milliseconds)\n"
+    "      --skip-bad              count bad lines and go on\n"
+    "  cloche backup [--data DIR | --url URL] TARGET  a copy of everything that is kept, to a new folder\n"
     "  cloche version\n";
 
 static const struct verb {
     const char *name;
     int (*run)(int argc, char **argv);
-} verbs[] = {{"serve", tool_serve}, {"check", tool_check}, {"query", tool_query}};
+} verbs[] = {{"serve", tool_serve},   {"check", tool_check},   {"query", tool_query},
+             {"export", tool_export}, {"import", tool_import}, {"backup", tool_backup}};
 
 int main(int argc, char **argv)
 {

@@ -44,10 +44,10 @@ static int copy_environment(const struct backup *b, const struct env *env, struc
     return rc ? error_set(err, rc, "%s cannot be written: %s", path, error_text(rc)) : 0;
 }
 
-static bool tell(struct backup *b, const char *part, uint64_t bytes)
+static bool tell(struct backup *b, uint64_t bytes)
 {
     b->done_bytes += bytes;
-    return !b->progress || b->progress(b->ctx, part, b->done_bytes, b->all_bytes);
+    return !b->progress || b->progress(b->ctx, b->done_bytes, b->all_bytes);
 }
 
 static int copy_all(struct backup *b, struct error *err)
@@ -61,10 +61,10 @@ static int copy_all(struct backup *b, struct error *err)
     int rc = wal_commit(b->store->wal); /* what was appended before is in the copy */
     rc = rc ? error_set(err, rc, "the write-ahead log cannot be written: %s", error_text(rc))
             : wal_copy(b->store->wal, b->dir, err);
-    bool go_on = rc == 0 && tell(b, "wal", wal.bytes);
+    bool go_on = rc == 0 && tell(b, wal.bytes);
     for (int i = 0; go_on && rc == 0 && i < ENV_COUNT; i++) {
         rc = copy_environment(b, &b->store->envs[i], err);
-        go_on = tell(b, b->store->envs[i].spec->folder, env_disk_bytes(&b->store->envs[i]));
+        go_on = tell(b, env_disk_bytes(&b->store->envs[i]));
     }
     return rc ? rc : go_on ? sync_path(b->dir) : error_set(err, ERR_CANCELLED, "the backup was ended half-way");
 }

@@ -15,8 +15,21 @@ struct top {
 static void top_init(struct top *top, size_t limit, struct arena *arena)
 {
     *top = (struct top){.limit = limit,
-                        .v = arena_array(arena, struct cardinality_entry, limit),
-                        .pairs = arena_array(arena, const struct symbol *, limit)};
+                        .v = arena_array(arena, struct cardinality_entry, limit + 1),
+                        .pairs = arena_array(arena, const struct symbol *, limit + 1)};
+}
+
+static int compare_texts(const struct top *top, size_t a, size_t b)
+{
+    const struct symbol *x = top->pairs[a], *y = top->pairs[b];
+    int by_name = x ? str_cmp(x->name->name, y->name->name) : 0;
+    return by_name ? by_name : str_cmp(top->v[a].name, top->v[b].name);
+}
+
+/* Of equal ones the later text goes first, so that the answer is always the same. */
+static bool is_less(const struct top *top, size_t a, size_t b)
+{
+    return top->v[a].value != top->v[b].value ? top->v[a].value < top->v[b].value : compare_texts(top, a, b) > 0;
 }
 
 static void exchange(struct top *top, size_t a, size_t b)
@@ -34,7 +47,7 @@ static void sink(struct top *top)
     for (size_t at = 0;;) {
         size_t least = at;
         for (size_t child = 2 * at + 1; child < 2 * at + 3 && child < top->n; child++) {
-            least = top->v[child].value < top->v[least].value ? child : least;
+            least = is_less(top, child, least) ? child : least;
         }
         if (least == at) {
             return;
@@ -46,19 +59,21 @@ static void sink(struct top *top)
 
 static void top_add(struct top *top, struct str name, uint64_t value, const struct symbol *pair)
 {
-    if (top->n == top->limit) {
-        if (!top->limit || value <= top->v[0].value) {
-            return;
-        }
-        top->v[0] = (struct cardinality_entry){name, value};
-        top->pairs[0] = pair;
-        sink(top);
+    if (!top->limit || (top->n == top->limit && value < top->v[0].value)) {
         return;
     }
-    size_t at = top->n++;
+    size_t at = top->n; /* there is room for one more than the limit */
     top->v[at] = (struct cardinality_entry){name, value};
     top->pairs[at] = pair;
-    for (; at > 0 && top->v[(at - 1) / 2].value > top->v[at].value; at = (at - 1) / 2) {
+    if (top->n == top->limit) {
+        if (is_less(top, 0, at)) {
+            exchange(top, 0, at);
+            sink(top);
+        }
+        return;
+    }
+    top->n++;
+    for (; at > 0 && is_less(top, at, (at - 1) / 2); at = (at - 1) / 2) {
         exchange(top, at, (at - 1) / 2);
     }
 }

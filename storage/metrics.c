@@ -121,7 +121,10 @@ void metrics_part_close(struct store *store)
     free_windows(m);
     for (struct retired *it = m->retired, *next; it; it = next) {
         next = it->next;
-        series_free(it->series);
+        if (it->series) {
+            series_free(it->series);
+        }
+        mem_free(it->cohort);
         mem_free(it);
     }
     groups_forget(m);

@@ -40,10 +40,11 @@ struct group;    /* append.c */
 struct intake;   /* append.c */
 struct families; /* family.c */
 
-/* Removed from the index; freed when no snapshot is open that may hold it. */
+/* A series removed from the index, or a cohort without series; freed when no snapshot is open that may hold it. */
 struct retired {
     struct retired *next;
     struct series *series;
+    struct cohort *cohort;
     uint64_t tag;
 };
 

@@ -237,11 +237,20 @@ static void forget_successors(struct metrics *m)
     groups_forget(m);
 }
 
-static void retire(struct metrics *m, struct series *series, uint64_t tag)
+static void retire(struct metrics *m, struct series *series, struct cohort *cohort, uint64_t tag)
 {
     struct retired *item = mem_alloc(sizeof(*item));
-    *item = (struct retired){.next = m->retired, .series = series, .tag = tag};
+    *item = (struct retired){.next = m->retired, .series = series, .cohort = cohort, .tag = tag};
     m->retired = item;
+}
+
+/* Its number is not given out again. */
+static void retire_if_empty(struct metrics *m, struct cohort *cohort, uint64_t tag)
+{
+    if (!cohort->live && !cohort->strips) {
+        m->cohorts.p[cohort->number] = NULL;
+        retire(m, NULL, cohort, tag);
+    }
 }
 
 void metrics_sweep(struct metrics *m)
@@ -262,7 +271,8 @@ void metrics_sweep(struct metrics *m)
             index_remove(m->index, it);
             it->cohort->slots[it->slot] = NULL;
             it->cohort->live--;
-            retire(m, it, tag);
+            retire(m, it, NULL, tag);
+            retire_if_empty(m, it->cohort, tag);
             count++;
         }
     }

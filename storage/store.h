@@ -81,7 +81,7 @@ int store_delete_series(struct store *store, const struct matcher *matchers, siz
                         size_t *series, struct error *err) MUST_USE;
 /* A copy of the whole store as of one moment while it runs on, compacted, in a new folder that can be used as a data
  * directory. It appears under its name when it is complete. progress may be NULL; false ends the copy. */
-typedef bool (*store_progress_fn)(void *ctx, const char *part, uint64_t done_bytes, uint64_t all_bytes);
+typedef bool (*store_progress_fn)(void *ctx, uint64_t done_bytes, uint64_t all_bytes);
 int store_backup(struct store *store, const char *target, store_progress_fn progress, void *ctx,
                  struct error *err) MUST_USE;
 

@@ -79,7 +79,10 @@ static void release_series(struct metrics *m)
             continue;
         }
         *at = it->next;
-        series_free(it->series);
+        if (it->series) {
+            series_free(it->series);
+        }
+        mem_free(it->cohort);
         mem_free(it);
     }
     metrics_unlock_all(m);

@@ -8,6 +8,9 @@
 int tool_serve(int argc, char **argv);
 int tool_check(int argc, char **argv);
 int tool_query(int argc, char **argv);
+int tool_export(int argc, char **argv);
+int tool_import(int argc, char **argv);
+int tool_backup(int argc, char **argv);
 
 /* "cloche: text" on stderr; returns status. */
 int tool_fail(int status, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -1,1 +1,2 @@
 fuzz_target(remote_write model)
+fuzz_target(openmetrics model)

@@ -1,8 +1,4 @@
-/*
- * /api/v1/admin/tsdb/…: flush, delete_series, clean_tombstones, snapshot; as Prometheus with --web.enable-admin-api.
- *
- * They change the store, so a page of another origin is refused. They work on the web thread and may take seconds.
- */
+/* /api/v1/admin/tsdb/…: what changes the store as a whole. Not for pages of other origins. */
 #include "src/base/clock.h"
 #include "web/api/endpoints.h"
 #include "web/api/prom.h"
@@ -10,98 +6,91 @@
 #include <errno.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 
-static bool may_change(struct http_request *r)
+static void answer_done(struct http_request *r, int rc, const struct error *err)
 {
-    if (http_same_origin(r)) {
-        return true;
+    if (rc) {
+        prom_fail(r, rc, err);
+    } else {
+        http_respond(r, 204, NULL, (struct str){0});
     }
-    http_respond_error(r, 403, "forbidden", STR("a page of another origin may not do this"));
-    return false;
-}
-
-static void no_content(struct http_request *r)
-{
-    http_respond(r, 204, NULL, (struct str){0});
 }
 
 void admin_flush(struct http_request *r, void *ctx)
 {
     const struct api_context *api = ctx;
-    if (!may_change(r)) {
-        return;
-    }
-    int rc = store_flush(api->store);
-    if (rc) {
-        prom_error(r, rc == ERR_FULL ? "unavailable" : "internal", "the flush failed: %s", error_text(rc));
-    } else {
-        no_content(r);
+    if (prom_same_origin(r)) {
+        answer_done(r, store_flush(api->store), NULL);
     }
 }
 
 void admin_delete_series(struct http_request *r, void *ctx)
 {
     const struct api_context *api = ctx;
-    auto_selection s;
-    if (!may_change(r) || !selection_read(r, &s)) {
+    auto_selection selection = {0};
+    if (!prom_same_origin(r) || !selection_read(r, &selection)) {
         return;
     }
-    if (!s.n) {
+    if (selection.n == 0) {
         prom_error(r, "bad_data", "no match[] parameter provided");
         return;
     }
-    for (size_t i = 0; i < s.n && !s.empty; i++) {
-        struct error err = {0};
-        size_t series = 0;
-        int rc = store_delete_series(api->store, s.v[i].matchers, s.v[i].n, s.start_ms, s.end_ms, &series, &err);
-        if (rc) {
-            prom_fail(r, rc, &err);
-            return;
-        }
+    struct error err = {0};
+    int rc = 0;
+    size_t series;
+    for (size_t i = 0; rc == 0 && !selection.empty && i < selection.n; i++) {
+        rc = store_delete_series(api->store, selection.v[i].matchers, selection.v[i].n, selection.start_ms,
+                                 selection.end_ms, &series, &err);
     }
-    no_content(r);
+    answer_done(r, rc, &err);
 }
 
 /* What is deleted is gone at once: there are no tombstones. */
 void admin_clean_tombstones(struct http_request *r, void *ctx)
 {
     (void)ctx;
-    if (may_change(r)) {
-        no_content(r);
+    if (prom_same_origin(r)) {
+        answer_done(r, 0, NULL);
     }
 }
 
-/* As Prometheus names them: time and 64 random bits. */
-static struct str snapshot_name(struct http_request *r)
+/* 20261128T120000Z-1f2e3d4c */
+static struct str snapshot_name(struct arena *arena)
 {
-    int64_t now_ms = clock_wall_ms();
-    time_t now_s = (time_t)(now_ms / 1000);
-    struct tm tm = {0};
+    uint32_t random = 0;
+    (void)!getrandom(&random, sizeof(random), 0);
+    time_t now = (time_t)(clock_wall_ms() / 1000);
+    struct tm tm;
     char text[32];
-    uint64_t noise = (uint64_t)now_ms;
-    (void)!getrandom(&noise, sizeof(noise), GRND_NONBLOCK);
-    (void)gmtime_r(&now_s, &tm);
+    gmtime_r(&now, &tm);
     (void)strftime(text, sizeof(text), "%Y%m%dT%H%M%SZ", &tm);
-    return arena_printf(http_arena(r), "%s-%016llx", text, (unsigned long long)noise);
+    return arena_printf(arena, "%s-%08x", text, random);
+}
+
+static int make_snapshot(struct http_request *r, const struct api_context *api, struct str name, struct error *err)
+{
+    struct str folder = arena_printf(http_arena(r), STR_FMT "/snapshots", STR_ARG(api->data_dir));
+    if (api->data_dir.len == 0) {
+        return error_set(err, ERR_UNSUPPORTED, "this server has no data directory");
+    }
+    if (mkdir(folder.p, 0700) && errno != EEXIST) {
+        return error_set(err, -errno, STR_FMT ": %s", STR_ARG(folder), error_text(-errno));
+    }
+    struct str target = arena_printf(http_arena(r), STR_FMT "/" STR_FMT, STR_ARG(folder), STR_ARG(name));
+    return store_backup(api->store, target.p, NULL, NULL, err);
 }
 
 void admin_snapshot(struct http_request *r, void *ctx)
 {
-    const struct api_context *api = ctx;
+    if (!prom_same_origin(r)) {
+        return;
+    }
+    struct str name = snapshot_name(http_arena(r));
     struct error err = {0};
-    if (!may_change(r)) {
-        return;
-    }
-    struct str name = snapshot_name(r);
-    struct str folder = arena_printf(http_arena(r), STR_FMT "/snapshots", STR_ARG(api->data_dir));
-    if (mkdir(arena_cstr(http_arena(r), folder), 0700) && errno != EEXIST) {
-        prom_error(r, "internal", STR_FMT " cannot be made: %s", STR_ARG(folder), error_text(-errno));
-        return;
-    }
-    struct str target = arena_printf(http_arena(r), STR_FMT "/" STR_FMT, STR_ARG(folder), STR_ARG(name));
-    int rc = store_backup(api->store, arena_cstr(http_arena(r), target), NULL, NULL, &err);
+    int rc = make_snapshot(r, ctx, name, &err);
     if (rc) {
-        prom_error(r, rc == ERR_FULL || rc == -ENOSPC ? "unavailable" : "internal", "%s", err.text);
+        prom_fail(r, rc, &err);
         return;
     }
     struct answer a;

@@ -2,7 +2,8 @@
 
 #include "web/api/endpoints.h"
 
-/* Series, labels and queries may come with very long selectors: multi-value variables of dashboards. */
+/* Series, labels and queries may come with very long selectors: multi-value variables of dashboards; imports in
+ * pieces of so much. */
 #define FORM_MAX (8u << 20)
 
 #define WRITE_PATH     "/api/v1/write"
@@ -34,6 +35,8 @@ static const struct {
     {HTTP_POST | HTTP_PUT, "/api/v1/admin/tsdb/delete_series", admin_delete_series},
     {HTTP_POST | HTTP_PUT, "/api/v1/admin/tsdb/clean_tombstones", admin_clean_tombstones},
     {HTTP_POST | HTTP_PUT, "/api/v1/admin/tsdb/snapshot", admin_snapshot},
+    {HTTP_GET | HTTP_POST, "/api/v1/export", api_export},
+    {HTTP_POST, "/api/v1/import", api_import},
     {HTTP_GET, "/-/healthy", health_healthy},
     {HTTP_GET, "/-/ready", health_ready},
     {HTTP_POST | HTTP_PUT, "/-/reload", health_reload},

@@ -25,6 +25,10 @@ void admin_delete_series(struct http_request *r, void *ctx);
 void admin_clean_tombstones(struct http_request *r, void *ctx);
 void admin_snapshot(struct http_request *r, void *ctx);
 
+/* Samples as text. */
+void api_export(struct http_request *r, void *ctx);
+void api_import(struct http_request *r, void *ctx);
+
 /* Health and own figures. */
 void health_healthy(struct http_request *r, void *ctx);
 void health_ready(struct http_request *r, void *ctx);

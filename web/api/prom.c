@@ -63,8 +63,8 @@ static int status_of(const char *type)
     static const struct {
         const char *type;
         int status;
-    } table[] = {{"bad_data", 400}, {"execution", 422},   {"timeout", 503},
-                 {"canceled", 503}, {"unavailable", 503}, {"not_found", 404}};
+    } table[] = {{"bad_data", 400},    {"execution", 422}, {"timeout", 503},    {"canceled", 503},
+                 {"unavailable", 503}, {"not_found", 404}, {"unsupported", 501}};
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         if (strcmp(type, table[i].type) == 0) {
             return table[i].status;
@@ -83,6 +83,15 @@ void prom_error(struct http_request *r, const char *type, const char *fmt, ...)
     http_respond_error(r, status_of(type), type, str_of(text));
 }
 
+bool prom_same_origin(struct http_request *r)
+{
+    if (!http_same_origin(r)) {
+        http_respond_error(r, 403, "forbidden", STR("a page of another origin may not do this"));
+        return false;
+    }
+    return true;
+}
+
 void prom_fail(struct http_request *r, int rc, const struct error *err)
 {
     const char *type = rc == ERR_PARSE || rc == ERR_TYPE    ? "bad_data"
@@ -90,6 +99,7 @@ void prom_fail(struct http_request *r, int rc, const struct error *err)
                        : rc == ERR_TIMEOUT                  ? "timeout"
                        : rc == ERR_CANCELLED                ? "canceled"
                        : rc == ERR_NOT_FOUND                ? "not_found"
+                       : rc == ERR_UNSUPPORTED              ? "unsupported"
                        : rc == ERR_CLOSED || rc == ERR_FULL ? "unavailable"
                                                             : "internal";
     prom_error(r, type, "%s", err && err->text[0] ? err->text : error_text(rc));

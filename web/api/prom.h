@@ -25,8 +25,11 @@ void answer_end(struct answer *a, const struct str *warnings, size_t warning_cou
                 size_t info_count);
 #define WARNING_TRUNCATED STR("results truncated due to limit")
 
-/* "bad_data" 400, "execution" 422, "timeout" "canceled" "unavailable" 503, "not_found" 404, else 500. */
+/* "bad_data" 400, "execution" 422, "timeout" "canceled" "unavailable" 503, "not_found" 404, "unsupported" 501, else
+ * 500. */
 void prom_error(struct http_request *r, const char *type, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* False: a page of another origin asks for a change; refused with 403. */
+bool prom_same_origin(struct http_request *r) MUST_USE;
 /* By code: what a query or the store returned. */
 void prom_fail(struct http_request *r, int rc, const struct error *err);
 /* invalid parameter "name": text */

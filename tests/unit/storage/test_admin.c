@@ -148,9 +148,8 @@ static void a_backup_of_a_busy_store_opens(void **state)
     fixture_release(&f);
 }
 
-static bool give_up(void *ctx, const char *part, uint64_t done_bytes, uint64_t all_bytes)
+static bool give_up(void *ctx, uint64_t done_bytes, uint64_t all_bytes)
 {
-    (void)part;
     (void)done_bytes;
     (void)all_bytes;
     return --*(int *)ctx > 0;

@@ -353,22 +353,6 @@ static void status_and_health_tell_the_truth(void **state)
     expect_part(get("/api/ui/functions"), 200, "{\"name\":\"rate\"");
 }
 
-static void administrators_flush_delete_and_copy(void **state)
-{
-    (void)state;
-    assert_int_equal(raw_status(get("/api/v1/admin/tsdb/flush")), 405);
-    assert_int_equal(raw_status(post("/api/v1/admin/tsdb/flush", "")), 204);
-    expect_part(get("/metrics"), 200, "\ncloche_store_head_samples 0");
-    expect_part(post("/api/v1/admin/tsdb/delete_series", ""), 400, "no match[]");
-    expect_part(post("/api/v1/admin/tsdb/delete_series?match[]=%7B", ""), 400, "parse error");
-    assert_int_equal(raw_status(post("/api/v1/admin/tsdb/delete_series?match[]=nothing_has_this_name", "")), 204);
-    assert_int_equal(raw_status(post("/api/v1/admin/tsdb/clean_tombstones", "")), 204);
-    expect_part(post("/api/v1/admin/tsdb/snapshot", ""), 200, "\"data\":{\"name\":\"20");
-    expect_part(get("/api/v1/status/walreplay"), 200, "\"state\":\"done\"");
-    expect_part(get("/api/v1/status/tsdb?limit=0"), 400, "between 1 and");
-    expect_part(get("/api/v1/status/tsdb?limit=1"), 200, "\"seriesCountByLabelValuePair\":[{\"name\":\"__name__=up");
-}
-
 static void reload_is_posted_by_nobody_else(void **state)
 {
     (void)state;
@@ -505,7 +489,6 @@ int main(void)
         cmocka_unit_test(labels_and_series_are_listed),
         cmocka_unit_test(published_documents_are_passed_on),
         cmocka_unit_test(status_and_health_tell_the_truth),
-        cmocka_unit_test(administrators_flush_delete_and_copy),
         cmocka_unit_test(reload_is_posted_by_nobody_else),
         cmocka_unit_test(tasks_are_listed_and_shown),
         cmocka_unit_test(dashboards_come_from_the_binary_and_the_folder),
