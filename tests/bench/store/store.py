@@ -33,7 +33,7 @@ DISTURBED = 0.3
 
 Kind = collections.namedtuple("Kind", "argv ready flush flushed nocache")
 KINDS = {
-    "cloche": Kind([CLOCHE, "serve", "--store-only", "--retention", "90d", "--listen", "127.0.0.1:{port}", "--data", "{data}"],
+    "cloche": Kind([os.path.abspath(CLOCHE), "serve", "--store-only", "--retention", "90d", "--listen", "127.0.0.1:{port}", "--data", "{data}"],
                    "/-/ready", [("POST", "/api/v1/admin/tsdb/flush")], ["."], ""),
     "prometheus": Kind(["prometheus", "--config.file={folder}/empty.yml", "--storage.tsdb.path={data}",
                         "--storage.tsdb.retention.time=90d", "--web.listen-address=127.0.0.1:{port}",
@@ -443,6 +443,9 @@ def main():
         parser.error("phases are " + ", ".join(PHASES))
     options.rounds = options.rounds or (1 if options.quick else 3)
     options.hours = options.hours or (1 if options.quick else 6)
+    for program in (CLOCHE, f"{TOOLS}/bench_load", f"{TOOLS}/bench_churn"):
+        if not os.path.exists(program):
+            raise SystemExit(f"{program} is not there: build it, or set CLOCHE and BENCH_TOOLS (tests/bench/README.md)")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="cloche-bench-") as folder:
         bench = Bench(options, folder)
