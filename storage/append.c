@@ -323,9 +323,8 @@ static void look_up_all(struct incoming *c)
     const struct store_options *options = &c->m->store->options;
     c->now_ms = clock_wall_ms();
     c->oldest_ms = options->retention_ms > 0 ? c->now_ms - options->retention_ms : TIME_MIN;
-    c->order_ms = options->out_of_order_ms > 0 && options->retention_ms > 0 && c->m->newest_ms != INT64_MIN
-                      ? c->m->newest_ms - options->out_of_order_ms
-                      : INT64_MIN;
+    bool bound = options->out_of_order_ms > 0 && options->retention_ms > 0 && !request->any_order;
+    c->order_ms = bound && c->m->newest_ms != INT64_MIN ? c->m->newest_ms - options->out_of_order_ms : INT64_MIN;
     vec_reserve(&c->in->found, request->series_count);
     for (size_t i = 0; i < request->series_count; i++) {
         c->in->found.p[i] = look_up(c, i);
@@ -543,7 +542,8 @@ static int batch_labels(void *ctx, size_t i, struct arena *arena, struct labels 
     return 0;
 }
 
-int store_append(struct store *store, const struct batch *batch, store_done_fn done, void *ctx)
+static int take_batch(struct store *store, const struct batch *batch, bool any_order, store_done_fn done, void *ctx,
+                      struct write_result *out)
 {
     size_t n = batch->samples.len;
     auto_free struct write_series *series = mem_alloc(n * sizeof(*series));
@@ -564,9 +564,20 @@ int store_append(struct store *store, const struct batch *batch, store_done_fn d
                                           .labels = batch_labels,
                                           .ctx = unconst.out,
                                           .families = batch->families.p,
-                                          .family_count = batch->families.len};
+                                          .family_count = batch->families.len,
+                                          .any_order = any_order};
+    return take_request(store, &request, true, done, ctx, out);
+}
+
+int store_append(struct store *store, const struct batch *batch, store_done_fn done, void *ctx)
+{
     struct write_result result;
-    return take_request(store, &request, true, done, ctx, &result);
+    return take_batch(store, batch, false, done, ctx, &result);
+}
+
+int store_import(struct store *store, const struct batch *batch, struct write_result *out)
+{
+    return take_batch(store, batch, true, NULL, NULL, out);
 }
 
 int store_write(struct store *store, const struct write_request *request, struct write_result *out)

@@ -54,6 +54,7 @@ struct write_request {
     void *ctx;
     const struct metric_family *families;
     size_t family_count;
+    bool any_order; /* out_of_order_ms does not hold */
 };
 struct write_result {
     size_t samples, rejected_samples, rejected_series;
@@ -63,6 +64,8 @@ struct write_result {
  * snapshots: 0, even if series were refused (*out says so). ERR_FULL, -errno: the queue or the disk is full: try again
  * later, nothing was acknowledged. ERR_LIMIT: too many samples for one request. Not on the loop thread. */
 int store_write(struct store *store, const struct write_request *request, struct write_result *out) MUST_USE;
+/* As store_append() for samples of any order, and tells what was refused: the text of the first names the series. */
+int store_import(struct store *store, const struct batch *batch, struct write_result *out) MUST_USE;
 int store_append_tasks(struct store *store, const struct task_event *events, size_t n, store_done_fn done,
                        void *ctx) MUST_USE;
 /* Waits until everything appended before is committed. Not on the loop thread. */

@@ -1,7 +1,6 @@
 #include "src/transfer/import.h"
 
 #include "src/base/clock.h"
-#include "src/base/counter.h"
 #include "storage/read.h"
 
 #define BATCH_SAMPLES 10000
@@ -9,7 +8,6 @@
 #define WINDOW_MS     ((int64_t)2 * 3600 * 1000)
 #define FLUSH_SAMPLES (4u << 20) /* appended between two flushes: some 64 MB of the head */
 #define SYNC_STEP_MS  200
-#define AHEAD_MS      ((int64_t)3600 * 1000) /* what the store takes */
 
 /* Appended since the last flush, by all importers: over HTTP each piece of a text has one of its own. */
 static _Atomic uint64_t since_flush;
@@ -119,16 +117,13 @@ static void count_series(struct importer *im, struct labels labels)
 
 /* -- batches to the store -- */
 
-/* Waits while the store is full. *refused: samples it did not take, by its counter, which counts for all who append. */
-static int append(struct importer *im, uint64_t *refused, struct error *err)
+/* Waits while the store is full. */
+static int append(struct importer *im, struct write_result *result, struct error *err)
 {
     int64_t give_up_ms = clock_mono_ms() + im->options.wait_ms;
     for (;;) {
-        int64_t before = self_get(SELF_SAMPLES_REJECTED);
-        int rc = store_append(im->options.store, &im->batch, NULL, NULL);
+        int rc = store_import(im->options.store, &im->batch, result);
         if (rc == 0) {
-            int64_t more = self_get(SELF_SAMPLES_REJECTED) - before;
-            *refused = more < (int64_t)im->batch.samples.len ? (uint64_t)more : im->batch.samples.len;
             return 0;
         }
         if (rc != ERR_FULL) {
@@ -151,45 +146,39 @@ static int flush(struct importer *im, struct error *err)
     return rc ? error_set(err, rc, "samples cannot be written to blocks: %s", error_text(rc)) : 0;
 }
 
-static void note_refused(struct importer *im, uint64_t refused)
+static void note_refused(struct importer *im, const struct write_result *result)
 {
-    int64_t limit_ms = clock_wall_ms() + AHEAD_MS;
-    bool ahead = false;
-    vec_each (const struct batch_sample *, sample, &im->batch.samples) {
-        ahead = ahead || sample->t_ms > limit_ms;
-    }
     if (im->totals.refused == 0) {
-        error_set(&im->totals.first_refused, ERR_LIMIT, "%s, up to line %d",
-                  ahead ? "more than an hour ahead of the clock"
-                        : "older than the retention, or more series than the store takes",
-                  im->reader.line);
+        error_set(&im->totals.first_refused, ERR_LIMIT, "%s, up to line %d", result->first.text, im->reader.line);
     }
-    im->totals.refused += refused;
+    im->totals.refused += result->rejected_samples;
 }
 
 static int send_batch(struct importer *im, struct error *err)
 {
-    uint64_t n = im->batch.samples.len, refused = 0;
+    uint64_t n = im->batch.samples.len;
     if (n == 0 && im->batch.families.len == 0) {
         return 0;
     }
+    struct write_result result;
     im->batch.t_ms = n ? im->batch.samples.p[0].t_ms : 0;
-    int rc = append(im, &refused, err);
-    if (rc == 0 && refused && !im->flush_is_vain) {
-        uint64_t before = refused;
+    int rc = append(im, &result, err);
+    if (rc == 0 && result.rejected_samples && !im->flush_is_vain) { /* too many windows at once, it may be */
+        uint64_t before = result.rejected_samples;
         rc = flush(im, err);
-        rc = rc ? rc : append(im, &refused, err);
-        im->flush_is_vain = refused >= before;
+        rc = rc ? rc : append(im, &result, err);
+        im->flush_is_vain = result.rejected_samples >= before;
     }
     if (rc) {
         return rc;
     }
-    if (refused) {
-        note_refused(im, refused);
+    if (result.rejected_samples) {
+        note_refused(im, &result);
     }
-    im->totals.samples += n - refused;
+    im->totals.samples += result.samples;
+    uint64_t appended = since_flush += result.samples;
     clear_batch(im);
-    return (since_flush += n - refused) >= FLUSH_SAMPLES ? flush(im, err) : 0;
+    return appended >= FLUSH_SAMPLES ? flush(im, err) : 0;
 }
 
 /* -- families -- */

@@ -268,7 +268,7 @@ static void a_bad_line_ends_an_import_and_keeps_what_was_before(void **state)
     assert_int_equal(totals.samples, 2);
     assert_int_equal(totals.bad_lines, 1);
     assert_int_equal(totals.refused, 1);
-    assert_non_null(strstr(totals.first_refused.text, "ahead of the clock"));
+    assert_non_null(strstr(totals.first_refused.text, "ahead of this machine's clock"));
     assert_false(totals.ended);
     struct sample_columns columns = get(f.store, "a", "one", INT64_MIN / 2, INT64_MAX / 2);
     assert_int_equal(columns.n, 2);

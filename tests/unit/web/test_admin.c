@@ -106,8 +106,9 @@ static void an_import_tells_what_became_of_it(void **state)
     expect_part(post("/api/v1/import?format=csv", "", ""), 400, "auto, openmetrics or prometheus");
     expect_part(post("/api/v1/import?first_line=0", "", ""), 400, "first_line");
     expect_part(post("/api/v1/import?format=openmetrics&summary=1", "", "up 1 99999999999\n"), 200,
-                "\"refused\":1,\"bad_lines\":0,\"first_refused\":{\"line\":0,\"column\":0,\"text\":\"more than an hour "
-                "ahead of the clock");
+                "\"refused\":1,\"bad_lines\":0,\"first_refused\":{\"line\":0,\"column\":0,\"text\":\"series up: its "
+                "sample of 99999999999000 ms is "
+                "more than an hour ahead of this machine's clock");
 }
 
 static void pages_of_other_origins_change_nothing(void **state)
