@@ -176,9 +176,9 @@ static int send_batch(struct importer *im, struct error *err)
         note_refused(im, &result);
     }
     im->totals.samples += result.samples;
-    uint64_t appended = (since_flush += result.samples);
+    since_flush += result.samples;
     clear_batch(im);
-    return appended >= FLUSH_SAMPLES ? flush(im, err) : 0;
+    return since_flush >= FLUSH_SAMPLES ? flush(im, err) : 0;
 }
 
 /* -- families -- */
