@@ -10,6 +10,7 @@
 #include "src/base/clock.h"
 #include "src/base/counter.h"
 #include "src/base/mem.h"
+#include "src/base/thread.h"
 #include "storage/metrics.h"
 #include "storage/wal_record.h"
 
@@ -379,6 +380,7 @@ static void make_series(struct incoming *c)
         in->found.p[it->i] = series;
     }
     in->newcomers.len = made;
+    self_add(SELF_SERIES_CREATED, (int64_t)made);
     self_set(SELF_SERIES, (int64_t)index_count(m->index));
 }
 
@@ -477,6 +479,7 @@ static void take(struct incoming *c, bool wake, store_done_fn done, void *ctx)
         store_new_series(c);
     }
     wal_record_runs(&in->record, in->runs.p, in->runs.len, in->values.p, in->values.len);
+    invariant(!in->record.failed); /* a request's size is bounded far below a record's */
     c->result->samples = in->values.len;
     bool any = in->values.len > 0;
     m->counters.wal_seq = any ? wal_seq : m->counters.wal_seq;
