@@ -68,6 +68,16 @@ int64_t disk_oldest_ms(const struct disk *disk, enum tier tier)
     return disk->tiers[tier].len ? disk->tiers[tier].p[0].start_ms : INT64_MAX;
 }
 
+int64_t disk_begins_ms(const struct disk *disk, enum tier tier)
+{
+    vec_each (const struct disk_window *, it, &disk->tiers[tier]) {
+        if (it->is_filled) {
+            return it->start_ms;
+        }
+    }
+    return INT64_MAX;
+}
+
 int64_t disk_newest_ms(const struct disk *disk, enum tier tier)
 {
     return disk->tiers[tier].len ? vec_last(&disk->tiers[tier]).start_ms + tier_window_ms(tier) : INT64_MIN;

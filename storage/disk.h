@@ -12,7 +12,8 @@
 
 struct disk_window {
     int64_t start_ms;
-    bool built; /* of a coarser tier */
+    bool built;     /* of a coarser tier */
+    bool is_filled; /* it has blocks; a window may be built and turn out to have no points */
 };
 struct disk {
     vec(struct disk_window) tiers[TIER_COUNT]; /* ascending */
@@ -24,8 +25,10 @@ void disk_copy(struct disk *to, const struct disk *from);
 struct disk_window *disk_find(struct disk *disk, enum tier tier, int64_t start_ms);
 struct disk_window *disk_add(struct disk *disk, enum tier tier, int64_t start_ms); /* or the one that is there */
 void disk_remove(struct disk *disk, enum tier tier, int64_t start_ms);
-/* Start of the first and end of the last window; INT64_MAX and INT64_MIN when there is none. */
+/* Start of the first and end of the last window; INT64_MAX and INT64_MIN when there is none. begins: of those with
+ * blocks. */
 int64_t disk_oldest_ms(const struct disk *disk, enum tier tier);
+int64_t disk_begins_ms(const struct disk *disk, enum tier tier);
 int64_t disk_newest_ms(const struct disk *disk, enum tier tier);
 int64_t disk_oldest_of_all_ms(const struct disk *disk);
 

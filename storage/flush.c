@@ -187,7 +187,7 @@ static int mark_committed(struct metrics *m, struct window *window)
     window->committed = true;
     window->retire_tag = snapshots_tag(m);
     m->samples_in_head -= window->samples;
-    disk_add(&m->disk, TIER_RAW, window->start_ms);
+    disk_add(&m->disk, TIER_RAW, window->start_ms)->is_filled = true;
     tiers_touched(m, window->start_ms);
     uint64_t keep_from = first_needed_wal(m, NULL);
     self_set(SELF_HEAD_SAMPLES, (int64_t)m->samples_in_head);

@@ -169,7 +169,7 @@ static void note_block(struct loader *l, const struct block_key *key)
     enum tier tier = (enum tier)key->tier;
     /* Buckets of coarser tiers hold their end. */
     int64_t start_ms = key->window_ms, last_ms = start_ms + tier_window_ms(tier) - (tier == TIER_RAW);
-    disk_add(&m->disk, tier, start_ms);
+    disk_add(&m->disk, tier, start_ms)->is_filled = true;
     m->newest_ms = tier == TIER_RAW && start_ms > m->newest_ms ? start_ms : m->newest_ms;
     m->counters.next_block = key->number >= m->counters.next_block ? key->number + 1 : m->counters.next_block;
     for (unsigned slot = 0; slot < GROUP_SLOTS; slot++) {

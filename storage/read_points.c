@@ -17,7 +17,7 @@ static int64_t clamp(int64_t t_ms)
 /* Where samples begin, in blocks or in the head. */
 static int64_t raw_begins_ms(struct snapshot *snapshot)
 {
-    int64_t disk_ms = disk_oldest_ms(snapshot_disk(snapshot), TIER_RAW), head_ms = snapshot_head_oldest_ms(snapshot);
+    int64_t disk_ms = disk_begins_ms(snapshot_disk(snapshot), TIER_RAW), head_ms = snapshot_head_oldest_ms(snapshot);
     return disk_ms < head_ms ? disk_ms : head_ms;
 }
 
@@ -26,7 +26,7 @@ static int64_t begins_ms(struct snapshot *snapshot, enum tier tier)
 {
     int64_t at_ms = raw_begins_ms(snapshot);
     for (enum tier it = TIER_5M; it <= tier; it++) {
-        int64_t own_ms = disk_oldest_ms(snapshot_disk(snapshot), it);
+        int64_t own_ms = disk_begins_ms(snapshot_disk(snapshot), it);
         at_ms = own_ms < at_ms ? own_ms : at_ms;
     }
     return at_ms;
@@ -35,7 +35,7 @@ static int64_t begins_ms(struct snapshot *snapshot, enum tier tier)
 static bool coarser_reaches(struct snapshot *snapshot, enum tier tier, int64_t before_ms)
 {
     for (enum tier it = tier + 1; it < TIER_COUNT; it++) {
-        if (disk_oldest_ms(snapshot_disk(snapshot), it) < before_ms) {
+        if (disk_begins_ms(snapshot_disk(snapshot), it) < before_ms) {
             return true;
         }
     }

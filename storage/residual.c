@@ -232,7 +232,8 @@ static size_t make_nibbles(const uint64_t *v, size_t n, int64_t low, unsigned wi
     uint64_t most = window_most(width);
     for (size_t i = 0; i < n; i++) {
         uint64_t distance = v[i] - (uint64_t)low;
-        bytes[i] = distance <= most ? (uint8_t)(distance >> shift) : 0;
+        uint64_t nibble = distance <= most ? distance >> shift : 0;
+        bytes[i] = (uint8_t)nibble;
     }
     unsigned group = per_nibble(width);
     if (group == 1) {
@@ -242,7 +243,8 @@ static size_t make_nibbles(const uint64_t *v, size_t n, int64_t low, unsigned wi
     size_t count = (n + group - 1) / group;
     for (size_t i = 0; i < count; i++) {
         const uint8_t *in = bytes + i * group;
-        bytes[i] = group == 2 ? (uint8_t)(in[0] | in[1] << 2) : (uint8_t)(in[0] | in[1] << 1 | in[2] << 2 | in[3] << 3);
+        int nibble = group == 2 ? in[0] | in[1] << 2 : in[0] | in[1] << 1 | in[2] << 2 | in[3] << 3;
+        bytes[i] = (uint8_t)nibble;
     }
     return count;
 }

@@ -119,7 +119,7 @@ static void note_gone(struct metrics *m, enum tier tier, int64_t start_ms)
     metrics_lock_all(m);
     const struct disk_window *it = disk_find(&m->disk, tier, start_ms);
     if (it) {
-        disk_add(&m->tick_gone, tier, start_ms)->built = it->built;
+        *disk_add(&m->tick_gone, tier, start_ms) = *it;
         disk_remove(&m->disk, tier, start_ms);
     }
     metrics_unlock_all(m);
@@ -205,7 +205,7 @@ void metrics_aborted(void *ctx)
     for (enum tier tier = TIER_RAW; tier < TIER_COUNT; tier++) {
         for (size_t i = 0; i < m->tick_gone.tiers[tier].len; i++) {
             const struct disk_window *it = &m->tick_gone.tiers[tier].p[i];
-            disk_add(&m->disk, tier, it->start_ms)->built = it->built;
+            *disk_add(&m->disk, tier, it->start_ms) = *it;
         }
         vec_clear(&m->tick_gone.tiers[tier]);
     }

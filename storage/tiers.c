@@ -242,7 +242,7 @@ static int build_window(struct metrics *m, enum tier tier, int64_t start_ms)
                       .start_ms = start_ms,
                       .end_ms = start_ms + tier_window_ms(tier)};
     pthread_rwlock_rdlock(&m->lock);
-    b.kept_ms = disk_oldest_ms(&m->disk, b.source);
+    b.kept_ms = disk_find(&m->disk, tier, start_ms) ? disk_oldest_ms(&m->disk, b.source) : start_ms;
     uint32_t groups = (uint32_t)(m->cohorts.len + GROUP_COHORTS - 1) / GROUP_COHORTS;
     pthread_rwlock_unlock(&m->lock);
     uint64_t first_number = m->counters.next_block;
@@ -263,11 +263,11 @@ static int build_window(struct metrics *m, enum tier tier, int64_t start_ms)
     }
     rc = block_writer_end(&b.out, rc);
     if (rc == 0) {
-        pthread_mutex_lock(&m->append_lock);
-        pthread_rwlock_wrlock(&m->lock);
-        disk_add(&m->disk, tier, start_ms)->built = true;
-        pthread_rwlock_unlock(&m->lock);
-        pthread_mutex_unlock(&m->append_lock);
+        metrics_lock_all(m);
+        struct disk_window *it = disk_add(&m->disk, tier, start_ms);
+        it->built = true;
+        it->is_filled = b.out.blocks > 0;
+        metrics_unlock_all(m);
     }
     return rc;
 }
@@ -282,6 +282,7 @@ static bool source_is_ready(struct metrics *m, enum tier tier, int64_t start_ms)
     bool any = false;
     for (size_t i = 0; i < m->disk.tiers[source].len; i++) {
         const struct disk_window *it = &m->disk.tiers[source].p[i];
+        any = any || (source == TIER_RAW && it->start_ms == end_ms); /* its first sample may be this one's last */
         if (it->start_ms >= start_ms && it->start_ms < end_ms) {
             any = true;
             if (source != TIER_RAW && !it->built) {
@@ -297,21 +298,37 @@ static bool source_is_ready(struct metrics *m, enum tier tier, int64_t start_ms)
     return any && newest_ms >= end_ms + FLUSH_WAIT_MS;
 }
 
+static bool is_due(struct metrics *m, enum tier tier, int64_t start_ms)
+{
+    const struct disk_window *known = disk_find(&m->disk, tier, start_ms);
+    return !(known && known->built) && source_is_ready(m, tier, start_ms);
+}
+
+/* A sample at the very start of a raw window belongs to the bucket that ends there: of the window before. */
+static int touched_windows(enum tier tier, int64_t raw_window_ms, int64_t out[2])
+{
+    int64_t start_ms = tier_window_start(tier, raw_window_ms);
+    out[0] = start_ms;
+    out[1] = start_ms - tier_window_ms(tier);
+    return start_ms == raw_window_ms ? 2 : 1;
+}
+
 /* The first window of the tier that is due. False: none. */
 static bool next_due(struct metrics *m, enum tier tier, int64_t *start_ms)
 {
     bool found = false;
     enum tier source = source_of(m, tier);
-    pthread_rwlock_rdlock(&m->lock);
     int64_t last_ms = INT64_MIN;
+    pthread_rwlock_rdlock(&m->lock);
     for (size_t i = 0; !found && i < m->disk.tiers[source].len; i++) {
-        int64_t it = tier_window_start(tier, m->disk.tiers[source].p[i].start_ms);
-        const struct disk_window *known = disk_find(&m->disk, tier, it);
-        if (it != last_ms && !(known && known->built) && source_is_ready(m, tier, it)) {
-            *start_ms = it;
-            found = true;
+        int64_t windows[2];
+        int n = source == TIER_RAW ? touched_windows(tier, m->disk.tiers[source].p[i].start_ms, windows) : 1;
+        windows[0] = tier_window_start(tier, m->disk.tiers[source].p[i].start_ms);
+        while (!found && n-- > 0) { /* the earlier one first */
+            found = windows[n] != last_ms && is_due(m, tier, windows[n]);
+            *start_ms = windows[n];
         }
-        last_ms = it;
+        last_ms = windows[0];
     }
     pthread_rwlock_unlock(&m->lock);
     return found;
@@ -330,15 +347,6 @@ int tiers_build(struct metrics *m)
 }
 
 /* -- late samples -- */
-
-/* A sample at the very start of a raw window belongs to the bucket that ends there: of the window before. */
-static int touched_windows(enum tier tier, int64_t raw_window_ms, int64_t out[2])
-{
-    int64_t start_ms = tier_window_start(tier, raw_window_ms);
-    out[0] = start_ms;
-    out[1] = start_ms - tier_window_ms(tier);
-    return start_ms == raw_window_ms ? 2 : 1;
-}
 
 void tiers_touch(struct metrics *m, struct kv_job *job, int64_t raw_window_ms)
 {
