@@ -200,6 +200,13 @@ static bool window_is_affordable(struct incoming *c, int64_t t_ms)
     return true;
 }
 
+/* At least as old as its newest sample: of what was in blocks at the start only the window is known. */
+static int64_t surely_reached_ms(const struct series *series)
+{
+    int64_t start_ms = window_start(series->last_ms);
+    return series->last_ms == start_ms + WINDOW_MS - 1 ? start_ms : series->last_ms;
+}
+
 static const char *time_fault(struct incoming *c, const struct series *series, int64_t t_ms)
 {
     if (t_ms > c->now_ms + FUTURE_MS) {
@@ -208,7 +215,7 @@ static const char *time_fault(struct incoming *c, const struct series *series, i
     if (t_ms < c->oldest_ms) {
         return "is older than the retention: raise it (0 keeps everything), or leave such samples out";
     }
-    if (series && t_ms < c->order_ms && t_ms < series->last_ms) {
+    if (series && t_ms < c->order_ms && t_ms < series->last_ms && t_ms < surely_reached_ms(series)) {
         self_add(SELF_SAMPLES_OUT_OF_ORDER, 1);
         return "is out of order by more than store.out_of_order allows: raise it, or use cloche import";
     }
