@@ -200,11 +200,14 @@ static bool window_is_affordable(struct incoming *c, int64_t t_ms)
     return true;
 }
 
-/* At least as old as its newest sample: of what was in blocks at the start only the window is known. */
+/* At least as old as its newest sample: of what was in blocks at the start only the window is known, whose end stands
+ * for it (note_block() in load.c); a coarser tier's ends where one of raw samples begins. */
 static int64_t surely_reached_ms(const struct series *series)
 {
     int64_t start_ms = window_start(series->last_ms);
-    return series->last_ms == start_ms + WINDOW_MS - 1 ? start_ms : series->last_ms;
+    return series->last_ms == start_ms                   ? start_ms - tier_window_ms(TIER_COUNT - 1)
+           : series->last_ms == start_ms + WINDOW_MS - 1 ? start_ms
+                                                         : series->last_ms;
 }
 
 static const char *time_fault(struct incoming *c, const struct series *series, int64_t t_ms)

@@ -137,7 +137,7 @@ class Sender:
         """By series: the steps that are stored and their values' bits."""
         from_ms, to_ms = self.time_of(first), self.time_of(self.next + 1)
         found = {}
-        for result in one.json("/api/v1/query", time=f"{to_ms / 1000:.3f}", timeout="60s",
+        for result in one.json("/api/v1/query", time=f"{to_ms / 1000:.3f}", timeout="60s", resolution="raw",
                                query=f'{self.metric}{{sender="{self.number}"}}[{to_ms - from_ms + 1}ms]')["data"]["result"]:
             index = int(result["metric"]["series"])
             assert index not in found
