@@ -27,8 +27,9 @@ struct meta {
 /* What is looked through. */
 struct list {
     int fd;
-    uint64_t psize, present; /* whole pages of the file */
-    uint64_t missing_free;   /* free pages that the file does not have */
+    uint64_t psize, pages, present; /* pages: as many as were given out; present: those that the file has */
+    uint64_t missing_free;          /* free pages that the file does not have */
+    uint64_t visited;               /* damage may lead round in circles */
 };
 
 static bool read_meta(int fd, uint64_t at, struct meta *out)
@@ -65,7 +66,7 @@ static bool count_numbers(struct list *l, const uint8_t *p, uint64_t size)
 
 static bool count_big(struct list *l, uint64_t page, uint64_t size)
 {
-    if (page >= l->present || size > l->present * l->psize) {
+    if (page >= l->present || size > (l->pages + 1) * 8) {
         return false;
     }
     auto_free uint8_t *p = mem_alloc(size);
@@ -86,7 +87,8 @@ static bool count_leaf_node(struct list *l, const uint8_t *page, uint64_t at)
 static bool count_page(struct list *l, uint64_t number, unsigned depth) /* NOLINT(misc-no-recursion): bounded */
 {
     auto_free uint8_t *page = mem_alloc(l->psize);
-    if (depth > DEPTH_MAX || number >= l->present || !read_bytes(l, number * l->psize, page, l->psize)) {
+    if (depth > DEPTH_MAX || number >= l->present || l->visited++ > l->present ||
+        !read_bytes(l, number * l->psize, page, l->psize)) {
         return false;
     }
     uint64_t flags = bytes_load_le(page + 10, 2), lower = bytes_load_le(page + 12, 2);
@@ -110,8 +112,8 @@ static int check_file(int fd, const char *path, struct error *err)
     if (read_meta(fd, meta.psize, &second) && second.txn > meta.txn) {
         meta = second;
     }
-    uint64_t pages = meta.last_page + 1;
-    struct list list = {.fd = fd, .psize = meta.psize, .present = (uint64_t)st.st_size / meta.psize};
+    uint64_t pages = meta.last_page < UINT64_MAX / 65536 ? meta.last_page + 1 : UINT64_MAX / 65536;
+    struct list list = {.fd = fd, .psize = meta.psize, .pages = pages, .present = (uint64_t)st.st_size / meta.psize};
     if (list.present >= pages || (count_page(&list, meta.free_root, 0) && list.missing_free == pages - list.present)) {
         return 0;
     }

@@ -213,12 +213,56 @@ static void a_cut_file_is_refused_whatever_is_cut_off(void **state)
     fixture_release(&f);
 }
 
+/* Whatever the verdict: it comes, and nothing is read where nothing is. */
+static void a_damaged_list_of_free_pages_is_survived(void **state)
+{
+    (void)state;
+    struct fixture f;
+    struct env env;
+    fixture_init(&f);
+    open_env(&env, &f);
+    MDB_txn *reader = NULL;
+    assert_int_equal(env_read(&env, &reader), 0);
+    for (unsigned i = 0; i < 60; i++) {
+        change_all(&env, 2, true, i % 2);
+    }
+    env_read_end(reader);
+    env_close(&env);
+    char path[128], folder[128];
+    struct stat st;
+    data_path(&f, path);
+    snprintf(folder, sizeof(folder), "%s/state", f.dir);
+    assert_int_equal(stat(path, &st), 0);
+    size_t size = (size_t)st.st_size - 1; /* its last page is not whole, so the list is read */
+    char *whole = mem_alloc(size), *damaged = mem_alloc(size);
+    int fd = open(path, O_RDWR);
+    assert_int_equal(pread(fd, whole, size, 0), size);
+    assert_int_equal(ftruncate(fd, (off_t)size), 0);
+    for (unsigned i = 0; i < 3000; i++) {
+        memcpy(damaged, whole, size);
+        for (unsigned k = 0; k < 200; k++) {
+            damaged[random_below((unsigned)size / 4096) * 4096 + random_below(64)] = (char)random_below(256);
+        }
+        memcpy(damaged, whole, i % 2 ? 136 : 24); /* LMDB's it still is, mostly; the last page may be any */
+        memcpy(damaged + 4096, whole + 4096, i % 2 ? 136 : 24);
+        assert_int_equal(pwrite(fd, damaged, size, 0), size);
+        struct error err = {0};
+        int rc = env_check_length(folder, &err);
+        assert_true(rc == 0 || (rc == ERR_CORRUPT && err.text[0]));
+    }
+    close(fd);
+    mem_free(whole);
+    mem_free(damaged);
+    fixture_release(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_whose_last_pages_were_never_written_is_whole),
         cmocka_unit_test(a_list_of_free_pages_that_needs_pages_of_its_own_is_read),
         cmocka_unit_test(many_lists_of_free_pages_are_read),
+        cmocka_unit_test(a_damaged_list_of_free_pages_is_survived),
         cmocka_unit_test(a_cut_file_is_refused_whatever_is_cut_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
