@@ -177,6 +177,27 @@ def test_a_sender_that_lags_goes_on_after_a_restart(cloche):
     assert not lags.missing(one, -STEPS)
 
 
+@pytest.mark.parametrize("hour", [0, 18])  # a day of five-minute points begins with the sample, or before it
+def test_the_very_first_sample_is_in_every_tier(cloche, hour):
+    one = cloche(start=False)
+    one.args = ["--store-only", "--config", one.config_path]
+    one.write_config("retention: 100d\n")
+    one.start()
+    sender = Sender("first", 2, days_ago(60) // DAY_MS * DAY_MS + hour * 3600 * 1000, 60000)
+    sender.fill(one, 1500)
+    assert one.request("/api/v1/admin/tsdb/flush", method="POST", data=b"")[0] == 204
+    flushed(one)
+    Sender("ahead", 1, days_ago(1)).fill(one, 1)  # the windows of days are over
+    assert one.request("/api/v1/admin/tsdb/flush", method="POST", data=b"")[0] == 204
+    flushed(one)
+    one.stop()
+    one.start()
+    flushed(one)
+    for resolution in "raw", "5m", "1h", "auto":
+        counts = one.query("count_over_time(first[5d])", time=(sender.start_ms + 3 * DAY_MS) / 1000, resolution=resolution)
+        assert [n for _, n in counts] == [1500, 1500], resolution
+
+
 # Full disks.
 
 def limit_files(one, size):
