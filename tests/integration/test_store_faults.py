@@ -163,18 +163,23 @@ def test_a_stop_in_the_midst_of_ingest_and_flushes_is_orderly(cloche, chance):
 
 def test_a_sender_that_lags_goes_on_after_a_restart(cloche):
     """Its own samples are in order, although others are hours ahead and its last ones lie in blocks."""
-    one = cloche(args=["--store-only", "--retention", "10d"])
-    lags, ahead = Sender("lags", 5, days_ago(2)), Sender("ahead", 5, days_ago(1))
+    one = cloche(start=False)
+    one.args = ["--store-only", "--config", one.config_path]
+    one.write_config("retention: 100d\n")
+    one.start()
+    lags, ahead = Sender("lags", 5, days_ago(60), 60000), Sender("ahead", 5, days_ago(1))
     for _ in range(3):
-        lags.fill(one, 100)
+        lags.fill(one, 500)
         ahead.fill(one, 100)
         assert one.request("/api/v1/admin/tsdb/flush", method="POST", data=b"")[0] == 204
+        flushed(one)  # and what follows from it: points of five minutes and of an hour
         one.kill()
         one.start()
     lags.check(one)
-    lags.unknown.add(-STEPS)
-    assert write(one, lags.message(-STEPS))[0] == 400
-    assert not lags.missing(one, -STEPS)
+    early = -20 * DAY_MS // lags.step_ms
+    lags.unknown.add(early)
+    assert write(one, lags.message(early))[0] == 400
+    assert not lags.missing(one, early)
 
 
 @pytest.mark.parametrize("hour", [0, 18])  # a day of five-minute points begins with the sample, or before it
