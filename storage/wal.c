@@ -387,7 +387,7 @@ static void sync_files(struct wal *w)
         vec_push(&ended, w->ended.p[i]);
     }
     vec_clear(&w->ended);
-    int current = w->fd >= 0 ? fcntl(w->fd, F_DUPFD_CLOEXEC, 0) : -1;
+    int current = w->fd; /* nobody closes it but this thread, once it has ended */
     pthread_mutex_unlock(&w->io);
     pthread_mutex_lock(&w->lock);
     w->dirty = false;
@@ -401,7 +401,6 @@ static void sync_files(struct wal *w)
     if (current >= 0) {
         int one = sync_fd(current);
         rc = rc ? rc : one;
-        close(current);
     }
     if (fsync(w->dir_fd) && rc == 0) {
         rc = -errno;
