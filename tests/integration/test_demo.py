@@ -127,7 +127,7 @@ def test_promised_values_are_right(demo):
     assert {labels["queue_name"] for labels, _ in demo.query("celery_queue_length")} == {"web", "batch"}
     assert demo.value('pg_stat_database_numbackends{datname="shop"}') >= 1
     assert demo.value('pg_database_size_bytes{datname="shop"}') > 1 << 20
-    assert demo.value("redis_connected_clients") >= 5
+    wait_for("everybody at Redis", lambda: demo.value("redis_connected_clients") >= 5)
     # What the workers say they did and what the metrics count is the same thing.
     done = demo.value("sum(celery_task_succeeded_total)")
     assert done > 0 and demo.value("sum(celery_task_runtime_seconds_count)") > 0
