@@ -10,6 +10,8 @@
 #include "storage/points.h"
 #include "storage/tiers.h"
 
+#include <stdlib.h>
+
 /* A group of cohorts with series that are meant, and when these have samples. */
 struct meant_group {
     uint32_t group;
@@ -137,7 +139,32 @@ static int delete_in_window(const struct deletion *d, enum tier tier, int64_t st
     return rc;
 }
 
-/* Neighbours by id are mostly neighbours in a group; one that comes twice is rewritten twice, which does no harm. */
+/* Neighbours by id are mostly neighbours in a group. */
+static int compare_groups(const void *a, const void *b)
+{
+    uint32_t x = ((const struct meant_group *)a)->group, y = ((const struct meant_group *)b)->group;
+    return (x > y) - (x < y);
+}
+
+static void merge_groups(struct deletion *d)
+{
+    size_t kept = 0;
+    if (d->groups.len) {
+        qsort(d->groups.p, d->groups.len, sizeof(*d->groups.p), compare_groups);
+    }
+    for (size_t i = 0; i < d->groups.len; i++) {
+        const struct meant_group it = d->groups.p[i];
+        struct meant_group *last = kept ? &d->groups.p[kept - 1] : NULL;
+        if (!last || last->group != it.group) {
+            d->groups.p[kept++] = it;
+            continue;
+        }
+        last->first_ms = it.first_ms < last->first_ms ? it.first_ms : last->first_ms;
+        last->last_ms = it.last_ms > last->last_ms ? it.last_ms : last->last_ms;
+    }
+    d->groups.len = kept;
+}
+
 static void find_groups(struct deletion *d)
 {
     for (size_t i = 0; i < d->ids.n; i++) {
@@ -150,6 +177,7 @@ static void find_groups(struct deletion *d)
         it->first_ms = series->first_ms < it->first_ms ? series->first_ms : it->first_ms;
         it->last_ms = series->last_ms > it->last_ms ? series->last_ms : it->last_ms;
     }
+    merge_groups(d);
 }
 
 /* A series without anything left leaves, unless samples came meanwhile. */

@@ -43,7 +43,7 @@ static size_t count_strips(const struct window *window)
 
 /* The window to be flushed next, frozen; NULL: none. One whose flush failed comes first: of the same two hours there
  * may be a newer one, whose blocks must get higher numbers. Otherwise the oldest. */
-static struct window *freeze_next(struct metrics *m, bool all)
+static struct window *freeze_next(struct metrics *m, bool all, uint64_t last_wal)
 {
     int64_t wall_ms = clock_wall_ms(), mono_ms = clock_mono_ms();
     struct window *next = NULL;
@@ -54,7 +54,7 @@ static struct window *freeze_next(struct metrics *m, bool all)
             next = it;
             break;
         }
-        bool due = !it->frozen && (all || is_due(it, newest_ms, wall_ms, mono_ms, count_strips(it)));
+        bool due = !it->frozen && ((all && it->first_wal <= last_wal) || is_due(it, newest_ms, wall_ms, mono_ms, count_strips(it)));
         if (due && (!next || it->start_ms < next->start_ms)) {
             next = it;
         }
@@ -203,7 +203,10 @@ int metrics_flush(struct metrics *m, bool all)
     int rc = 0;
     bool flushed = false;
     pthread_mutex_lock(&m->flush_lock);
-    for (struct window *window; rc == 0 && (window = freeze_next(m, all)); flushed = true) {
+    pthread_mutex_lock(&m->append_lock);
+    uint64_t last_wal = m->counters.wal_seq; /* what comes meanwhile would keep a flush of everything going */
+    pthread_mutex_unlock(&m->append_lock);
+    for (struct window *window; rc == 0 && (window = freeze_next(m, all, last_wal)); flushed = true) {
         rc = flush_window(m, window);
         rc = rc ? rc : mark_committed(m, window);
     }

@@ -304,6 +304,10 @@ static int replay_run(void *ctx, const struct wal_run *in)
 static int replay_record(void *ctx, uint64_t seq, struct str payload)
 {
     struct loader *l = ctx;
+    l->m->counters.wal_seq = seq > l->m->counters.wal_seq ? seq : l->m->counters.wal_seq;
+    if (seq < l->m->counters.wal_keep_from) {
+        return 0; /* its series have records; of one that was deleted since nothing may come back */
+    }
     const struct wal_visitor visitor = {.ctx = l, .series = replay_series, .run = replay_run};
     l->wal_seq = seq;
     l->unknown_series = false;
@@ -315,7 +319,6 @@ static int replay_record(void *ctx, uint64_t seq, struct str payload)
         damage_note(l->m->damage, "record %llu of the write-ahead log has samples of series that are not known",
                     (unsigned long long)seq);
     }
-    l->m->counters.wal_seq = seq > l->m->counters.wal_seq ? seq : l->m->counters.wal_seq;
     arena_clear(&l->arena);
     return 0;
 }

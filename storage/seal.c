@@ -76,8 +76,9 @@ void seal_forget(struct metrics *m, const struct window *window)
         }
     }
     m->full.len = kept;
-    m->full_bytes = 0;
-    for (size_t i = 0; i < kept; i++) {
-        m->full_bytes += piece_bytes(first_full(m->full.p[i]));
+    for (const struct strip *strip = window->strips; strip; strip = strip->next_in_window) {
+        for (const struct piece *it = strip->pieces; it != strip->last; it = it->next) {
+            m->full_bytes -= it->block ? 0 : piece_bytes(it);
+        }
     }
 }

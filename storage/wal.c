@@ -221,7 +221,9 @@ static int begin_segment(struct wal *w, uint64_t first_seq)
     if (rc) {
         return rc;
     }
-    if (w->fd >= 0) {
+    if (w->fd >= 0 && w->sync_always) {
+        close(w->fd); /* synced with its last commit */
+    } else if (w->fd >= 0) {
         vec_push(&w->ended, w->fd);
     }
     w->fd = fd;
@@ -358,13 +360,14 @@ void wal_keep_from(struct wal *w, uint64_t seq)
     for (size_t i = 0; i < w->segments.len; i++) {
         struct wal_segment *it = &w->segments.p[i];
         bool current = w->fd >= 0 && i + 1 == w->segments.len;
-        if (w->pins || it->last_seq >= w->keep_from) {
+        /* One that is begun and empty goes on: the next commit may write to a file of its name. */
+        if (w->pins || it->last_seq >= w->keep_from || (current && !it->last_seq)) {
             w->segments.p[kept++] = *it;
             continue;
         }
         vec_push(&gone, it->first_seq);
         if (current) {
-            vec_push(&w->ended, w->fd);
+            close(w->fd); /* not synced: it goes */
             w->fd = -1;
         }
     }
