@@ -54,7 +54,8 @@ static struct window *freeze_next(struct metrics *m, bool all, uint64_t last_wal
             next = it;
             break;
         }
-        bool due = !it->frozen && ((all && it->first_wal <= last_wal) || is_due(it, newest_ms, wall_ms, mono_ms, count_strips(it)));
+        bool due = !it->frozen &&
+                   ((all && it->first_wal <= last_wal) || is_due(it, newest_ms, wall_ms, mono_ms, count_strips(it)));
         if (due && (!next || it->start_ms < next->start_ms)) {
             next = it;
         }

@@ -19,6 +19,11 @@ static int64_t newest_of(struct metrics *m, int64_t now_ms)
 /* Does a coarser tier that is kept still have to be made of it? */
 static bool is_needed(struct metrics *m, enum tier tier, int64_t start_ms)
 {
+    for (const struct window *it = m->windows; tier == TIER_RAW && it; it = it->next) {
+        if (it->start_ms == start_ms && !it->committed) {
+            return true; /* late samples: the points are made anew, of all that is there */
+        }
+    }
     for (enum tier coarser = tier + 1; coarser < TIER_COUNT; coarser++) {
         if (tier_is_kept(m, coarser)) {
             const struct disk_window *it = disk_find(&m->disk, coarser, tier_window_start(coarser, start_ms));
@@ -69,15 +74,16 @@ static int next_too_much(struct metrics *m, MDB_txn *txn, bool *found, enum tier
         return rc;
     }
     pthread_rwlock_rdlock(&m->lock);
-    *start_ms = INT64_MAX;
+    int64_t first_end_ms = INT64_MAX; /* by their ends: a coarser one whose finer ones are left would be built again */
     for (enum tier it = TIER_RAW; it < TIER_COUNT; it++) {
         int64_t oldest_ms = disk_oldest_ms(&m->disk, it);
-        if (oldest_ms < *start_ms) {
+        if (oldest_ms != INT64_MAX && oldest_ms + tier_window_ms(it) < first_end_ms) {
             *tier = it;
             *start_ms = oldest_ms;
+            first_end_ms = oldest_ms + tier_window_ms(it);
         }
     }
-    *found = *start_ms != INT64_MAX;
+    *found = first_end_ms != INT64_MAX;
     pthread_rwlock_unlock(&m->lock);
     return 0;
 }
