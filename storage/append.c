@@ -33,23 +33,39 @@ struct newcomer {
     struct labels labels;
 };
 
+#define WINDOWS_SET 16384     /* a power of two, more than WINDOWS_MAX open ones and as many new ones */
+#define NO_WINDOW   INT64_MIN /* TIME_MIN's is later */
+
 struct intake {
     struct arena arena;         /* labels of this append */
     vec(struct series *) found; /* by series of the request; NULL: refused, or a newcomer */
     vec(struct newcomer) newcomers;
     vec(struct run) runs;
     vec(double) values;
+    int64_t allowed[WINDOWS_SET]; /* starts of windows, by hash */
+    vec(uint32_t) allowed_at;     /* places in use */
     struct buf record;
 };
 
 #define TIME_MIN   (-((int64_t)1 << 52)) /* the windows of what lies below would overflow */
 #define COHORT_MIN 32                    /* series that were not scraped together share a cohort until it has so many */
 
+static void forget_allowed(struct intake *in)
+{
+    vec_each (const uint32_t *, it, &in->allowed_at) {
+        in->allowed[*it] = NO_WINDOW;
+    }
+    vec_clear(&in->allowed_at);
+}
+
 struct intake *intake_new(void)
 {
     struct intake *in = mem_zalloc(sizeof(*in));
     arena_init(&in->arena);
     buf_init(&in->record, WAL_PAYLOAD_MAX);
+    for (size_t i = 0; i < WINDOWS_SET; i++) {
+        in->allowed[i] = NO_WINDOW;
+    }
     return in;
 }
 
@@ -61,6 +77,7 @@ void intake_free(struct intake *in)
         vec_release(&in->newcomers);
         vec_release(&in->runs);
         vec_release(&in->values);
+        vec_release(&in->allowed_at);
         buf_release(&in->record);
         mem_free(in);
     }
@@ -74,6 +91,7 @@ static void intake_clear(struct intake *in)
     vec_clear(&in->runs);
     vec_clear(&in->values);
     buf_clear(&in->record);
+    forget_allowed(in);
 }
 
 static struct group *group_get(struct metrics *m, struct str name)
@@ -131,16 +149,6 @@ static struct window *window_open(struct metrics *m, int64_t t_ms, uint64_t wal_
     return window;
 }
 
-static void note_full(struct metrics *m, struct strip *strip)
-{
-    struct piece *piece = strip->pieces;
-    while (piece->next != strip->last) {
-        piece = piece->next;
-    }
-    m->full_bytes += piece_bytes(piece);
-    vec_push(&m->full, strip);
-}
-
 void head_insert(struct metrics *m, const struct run *run, const double *values, uint64_t wal_seq)
 {
     struct window *window = m->windows;
@@ -148,8 +156,10 @@ void head_insert(struct metrics *m, const struct run *run, const double *values,
         window = window_open(m, run->t_ms, wal_seq);
     }
     struct strip *strip = strip_of(run->cohort, window);
-    if (strip_add(strip, run, values, m->seq)) {
-        note_full(m, strip);
+    const struct piece *full = strip_add(strip, run, values, m->seq);
+    if (full) {
+        m->full_bytes += piece_bytes(full);
+        vec_push(&m->full, strip);
     }
     window->samples += run->n;
     window->rows++;
@@ -170,7 +180,7 @@ struct incoming {
     struct series *last;                 /* found just before */
     int64_t now_ms, oldest_ms, order_ms; /* acceptable times; in order at any rate from order_ms on */
     int64_t last_window_ms;              /* of the last accepted sample */
-    size_t window_changes;               /* at least as many as windows this request will open */
+    size_t new_windows;                  /* that this request will open */
 };
 
 /* -- what is acceptable -- */
@@ -185,16 +195,32 @@ static bool has_open_window(const struct metrics *m, int64_t start_ms)
     return false;
 }
 
+/* Its place in the set of windows that this request has been allowed, or a free one. Never full: WINDOWS_SET is twice
+ * what may be open. */
+static int64_t *allowed_window(struct intake *in, int64_t start_ms)
+{
+    size_t at = (uint64_t)(start_ms / WINDOW_MS) * 0x9e3779b97f4a7c15 >> 32 & (WINDOWS_SET - 1);
+    while (in->allowed[at] != start_ms && in->allowed[at] != NO_WINDOW) {
+        at = (at + 1) & (WINDOWS_SET - 1);
+    }
+    return &in->allowed[at];
+}
+
 static bool window_is_affordable(struct incoming *c, int64_t t_ms)
 {
     int64_t start_ms = window_start(t_ms);
     if (start_ms == c->last_window_ms) {
         return true;
     }
-    if (c->m->open_windows + c->window_changes < WINDOWS_MAX) {
-        c->window_changes++;
-    } else if (!has_open_window(c->m, start_ms)) {
-        return false;
+    int64_t *allowed = allowed_window(c->in, start_ms);
+    if (*allowed == NO_WINDOW) {
+        bool open = has_open_window(c->m, start_ms);
+        if (!open && c->m->open_windows + c->new_windows >= WINDOWS_MAX) {
+            return false;
+        }
+        c->new_windows += !open;
+        vec_push(&c->in->allowed_at, (uint32_t)(allowed - c->in->allowed));
+        *allowed = start_ms;
     }
     c->last_window_ms = start_ms;
     return true;

@@ -139,7 +139,6 @@ static int delete_in_window(const struct deletion *d, enum tier tier, int64_t st
     return rc;
 }
 
-/* Neighbours by id are mostly neighbours in a group. */
 static int compare_groups(const void *a, const void *b)
 {
     uint32_t x = ((const struct meant_group *)a)->group, y = ((const struct meant_group *)b)->group;
@@ -165,6 +164,7 @@ static void merge_groups(struct deletion *d)
     d->groups.len = kept;
 }
 
+/* Neighbours by id are mostly neighbours in a group; each group is rewritten once. */
 static void find_groups(struct deletion *d)
 {
     for (size_t i = 0; i < d->ids.n; i++) {
@@ -180,18 +180,45 @@ static void find_groups(struct deletion *d)
     merge_groups(d);
 }
 
-/* A series without anything left leaves, unless samples came meanwhile. */
-static void forget_empty(const struct deletion *d)
+static bool has_anything(struct snapshot *snapshot, series_id id, struct point_columns *points)
 {
-    metrics_lock_all(d->m);
-    for (size_t i = 0; i < d->ids.n; i++) {
+    return snapshot_read_points(snapshot, id, TIER_RAW, INT64_MIN, INT64_MAX, points) || points->n;
+}
+
+/* Samples that are in no block yet. */
+static bool is_in_head(const struct series *series, struct sample_columns *samples)
+{
+    samples->n = 0;
+    for (const struct strip *it = series->cohort->strips; it && !samples->n; it = it->next) {
+        if (!it->window->committed && strip_read(it, series->slot, 0, true, samples)) {
+            return true;
+        }
+    }
+    return samples->n > 0;
+}
+
+/* A series without anything left leaves, unless samples came meanwhile. */
+static int forget_empty(const struct deletion *d)
+{
+    struct point_columns points = {0};
+    struct sample_columns samples = {0};
+    auto_snapshot struct snapshot *snapshot = NULL;
+    int rc = snapshot_open(d->m->store, &snapshot);
+    for (size_t i = 0; rc == 0 && i < d->ids.n; i++) {
+        if (has_anything(snapshot, d->ids.v[i], &points)) {
+            continue;
+        }
+        metrics_lock_all(d->m);
         struct series *series = index_get(d->m->index, d->ids.v[i]);
-        if (series && !series->cohort->strips && series->first_ms >= d->from_ms && series->last_ms <= d->to_ms) {
+        if (series && !is_in_head(series, &samples)) {
             series->first_ms = INT64_MAX;
             series->last_ms = SERIES_NO_TIME;
         }
+        metrics_unlock_all(d->m);
     }
-    metrics_unlock_all(d->m);
+    point_columns_release(&points);
+    sample_columns_release(&samples);
+    return rc;
 }
 
 static int delete_all(struct deletion *d)
@@ -225,9 +252,7 @@ int store_delete_series(struct store *store, const struct matcher *matchers, siz
     find_groups(&d);
     pthread_rwlock_unlock(&m->lock);
     rc = rc ? rc : delete_all(&d);
-    if (rc == 0) {
-        forget_empty(&d);
-    }
+    rc = rc ? rc : forget_empty(&d);
     pthread_mutex_unlock(&m->flush_lock);
     if (rc == 0) {
         metrics_sweep(m);

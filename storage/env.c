@@ -60,7 +60,8 @@ int env_code(int mdb_rc)
 
 bool env_code_is_transient(int code)
 {
-    return code == ERR_FULL || code == ERR_MAP_FULL || code == -EIO || code == -ENOMEM || code == -EAGAIN;
+    return code == ERR_FULL || code == ERR_MAP_FULL || code == -EIO || code == -EROFS || code == -ENOMEM ||
+           code == -EAGAIN;
 }
 
 static int open_error(struct error *err, int rc, const char *path)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #define WINDOW_FULL ((uint64_t)8 << 20) /* samples: a late window waits no longer */
+#define BLOCK_MAX   ((size_t)64 << 20)  /* a cohort's block is closed beyond that although more of it comes */
 #define GOOD_COLUMN 60                  /* rows of a cohort: a window with so many makes blocks worth having */
 
 struct flush {
@@ -105,6 +106,9 @@ static void add_strip(struct flush *flush, const struct strip *strip)
                         (unsigned long long)series->id);
         } else if (series && flush->columns.n) {
             add_columns(flush, series);
+            if (block_builder_size(&flush->out.builder) > BLOCK_MAX) {
+                block_writer_close_block(&flush->out);
+            }
         }
     }
 }

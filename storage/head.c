@@ -17,6 +17,7 @@ struct strip *strip_of(struct cohort *cohort, struct window *window)
     struct strip *strip = mem_zalloc(sizeof(*strip));
     strip->cohort = cohort;
     strip->window = window;
+    strip->unsealed = &strip->pieces;
     strip->next = *at;
     *at = strip;
     strip->next_in_window = window->strips;
@@ -63,10 +64,10 @@ static struct piece *open_piece(struct strip *strip, uint32_t seq)
     return piece;
 }
 
-bool strip_add(struct strip *strip, const struct run *run, const double *values, uint32_t seq)
+const struct piece *strip_add(struct strip *strip, const struct run *run, const double *values, uint32_t seq)
 {
     struct piece *piece = strip->last;
-    bool full = piece && is_full(piece, strip->cohort);
+    const struct piece *full = piece && is_full(piece, strip->cohort) ? piece : NULL;
     if (!piece || full) {
         piece = open_piece(strip, seq);
     }

@@ -54,6 +54,7 @@ struct strip {
     struct cohort *cohort;
     struct window *window;
     struct piece *pieces, *last; /* in order of arrival; the last one is open unless the window is frozen */
+    struct piece **unsealed;     /* the link to the first one that is raw */
 };
 
 /* At most COHORT_SLOTS series that appeared together; they share strips and blocks. */
@@ -97,8 +98,8 @@ struct run {
 };
 
 struct strip *strip_of(struct cohort *cohort, struct window *window); /* made if absent */
-/* Appends a row. True when the row began a new piece: the one before is full. */
-bool strip_add(struct strip *strip, const struct run *run, const double *values, uint32_t seq);
+/* Appends a row. The piece that was full, so that the row began a new one; else NULL. */
+const struct piece *strip_add(struct strip *strip, const struct run *run, const double *values, uint32_t seq);
 void strip_free(struct strip *strip);
 /* Appends what the series in that slot has, in order of arrival, without rows newer than seq. all: everything. */
 int strip_read(const struct strip *strip, unsigned slot, uint32_t seq, bool all, struct sample_columns *out) MUST_USE;

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-#define OLD_COUNTERS_SIZE 28 /* of format 1 */
+#define REPLAY_UNSEALED   ((uint64_t)32 << 20) /* bytes: a long log is compressed on its way into memory */
+#define OLD_COUNTERS_SIZE 28                   /* of format 1 */
 
 struct flushed {
     int64_t window_ms;
@@ -263,6 +264,7 @@ static void drop_unknown(struct loader *l, const struct wal_run *in, struct run 
         } else {
             run->present[slot / 64] &= ~bit;
             l->unknown_series = true;
+            run->cohort->used = slot >= run->cohort->used ? slot + 1 : run->cohort->used; /* not given to another */
         }
     }
 }
@@ -288,6 +290,9 @@ static int replay_run(void *ctx, const struct wal_run *in)
     struct run run = {.cohort = in->cohort < m->cohorts.len ? m->cohorts.p[in->cohort] : NULL, .t_ms = in->t_ms};
     if (!run.cohort) {
         l->unknown_series = true;
+        if (place_is_sound(m, in->cohort, 0) && in->cohort >= m->counters.next_cohort) {
+            m->counters.next_cohort = (uint32_t)in->cohort + 1;
+        }
         return 0;
     }
     double values[COHORT_SLOTS];
@@ -320,6 +325,9 @@ static int replay_record(void *ctx, uint64_t seq, struct str payload)
                     (unsigned long long)seq);
     }
     arena_clear(&l->arena);
+    if (l->m->full_bytes > REPLAY_UNSEALED) {
+        (void)metrics_seal(l->m);
+    }
     return 0;
 }
 

@@ -162,7 +162,7 @@ void metrics_status(struct metrics *m, struct store_status *out)
     out->series = index_count(m->index);
     out->samples_in_head = m->samples_in_head;
     int64_t oldest_ms = disk_oldest_of_all_ms(&m->disk);
-    out->head_pieces = m->full.len;
+    out->head_pieces = m->full.len - m->full_first;
     for (const struct window *it = m->windows; it; it = it->next) {
         oldest_ms = it->min_ms < oldest_ms ? it->min_ms : oldest_ms;
     }

@@ -71,7 +71,8 @@ struct metrics {
     struct counters counters;
     uint32_t seq;
     uint64_t samples_in_head;
-    vec(struct strip *) full; /* strips with a full piece, in the order in which they filled up */
+    vec(struct strip *) full; /* strips with a full piece, in the order in which they filled up, from full_first on */
+    size_t full_first;
     uint64_t full_bytes;
     int64_t newest_ms; /* of all samples ever seen; INT64_MIN: none */
     struct disk disk;  /* windows with blocks */

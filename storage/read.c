@@ -316,19 +316,26 @@ struct metrics *snapshot_metrics(struct snapshot *snapshot)
     return snapshot->m;
 }
 
+/* One that is committed is kept for snapshots from before; later ones see its blocks, and what became of them since. */
+static bool is_for(const struct window *window, const struct snapshot *snapshot)
+{
+    return !window->committed || snapshot->number < window->retire_tag;
+}
+
 /* Older windows first, and of one window what was frozen first: the order of arrival. */
-static int read_strips(const struct series *series, int64_t from_ms, int64_t to_ms, uint32_t seq,
+static int read_strips(const struct snapshot *snapshot, const struct series *series, int64_t from_ms, int64_t to_ms,
                        struct sample_columns *out)
 {
     vec(const struct strip *) strips = {0};
     for (const struct strip *it = series->cohort->strips; it; it = it->next) {
-        if (it->window->start_ms <= to_ms && it->window->start_ms + WINDOW_MS > from_ms) {
+        if (it->window->start_ms <= to_ms && it->window->start_ms + WINDOW_MS > from_ms &&
+            is_for(it->window, snapshot)) {
             vec_push(&strips, it);
         }
     }
     int rc = 0;
     while (strips.len && rc == 0) {
-        rc = strip_read(vec_pop(&strips), series->slot, seq, false, out);
+        rc = strip_read(vec_pop(&strips), series->slot, snapshot->seq, false, out);
     }
     vec_release(&strips);
     return rc;
@@ -350,7 +357,7 @@ int snapshot_read(struct snapshot *snapshot, series_id id, int64_t from_ms, int6
     int rc = on_disk ? read_blocks(snapshot, series, from, to, out) : 0;
     if (rc == 0) {
         pthread_rwlock_rdlock(&m->lock);
-        rc = read_strips(series, from, to, snapshot->seq, out);
+        rc = read_strips(snapshot, series, from, to, out);
         pthread_rwlock_unlock(&m->lock);
     }
     if (rc == 0) {
@@ -373,7 +380,7 @@ int64_t snapshot_head_oldest_ms(struct snapshot *snapshot)
     int64_t oldest_ms = INT64_MAX;
     pthread_rwlock_rdlock(&snapshot->m->lock);
     for (const struct window *it = snapshot->m->windows; it; it = it->next) {
-        oldest_ms = it->start_ms < oldest_ms ? it->start_ms : oldest_ms;
+        oldest_ms = it->start_ms < oldest_ms && is_for(it, snapshot) ? it->start_ms : oldest_ms;
     }
     pthread_rwlock_unlock(&snapshot->m->lock);
     return oldest_ms;
@@ -384,7 +391,7 @@ bool snapshot_head_overlaps(struct snapshot *snapshot, int64_t start_ms, int64_t
     bool found = false;
     pthread_rwlock_rdlock(&snapshot->m->lock);
     for (const struct window *it = snapshot->m->windows; it && !found; it = it->next) {
-        found = it->min_ms <= end_ms && it->max_ms > start_ms;
+        found = it->min_ms <= end_ms && it->max_ms > start_ms && is_for(it, snapshot);
     }
     pthread_rwlock_unlock(&snapshot->m->lock);
     return found;

@@ -62,6 +62,26 @@ int64_t snapshot_tier_stored_ms(struct snapshot *snapshot, enum tier tier)
     return INT64_MIN;
 }
 
+/* Of a window that has to be made anew: what lies before finer data begins is not to be had otherwise. */
+static int read_beginning(struct snapshot *snapshot, const struct series *series, enum tier tier, int64_t start_ms,
+                          int64_t finer_ms, struct point_columns *out, int64_t *until_ms)
+{
+    int64_t end_ms = start_ms + tier_window_ms(tier), last_ms = finer_ms < end_ms ? finer_ms : end_ms;
+    if (last_ms <= start_ms) {
+        return 0;
+    }
+    struct point_columns points = {0};
+    int rc = snapshot_read_window(snapshot, series, tier, start_ms, &points);
+    if (rc == 0) {
+        point_columns_settle(tier_resolution_ms(tier), &points);
+        point_columns_cut(tier_resolution_ms(tier), &points, start_ms + 1, last_ms);
+        point_columns_append(out, &points, 0, points.n);
+        *until_ms = last_ms;
+    }
+    point_columns_release(&points);
+    return rc;
+}
+
 /* Points of windows that are there, from the one from_ms lies in on, up to to_ms or the first window that has to be
  * made of finer data: *until_ms is the end of what was read. all: also windows that late samples touched since. */
 static int read_stored(struct snapshot *snapshot, const struct series *series, enum tier tier, int64_t from_ms,
@@ -79,8 +99,11 @@ static int read_stored(struct snapshot *snapshot, const struct series *series, e
         }
         bool whole = it->built && !snapshot_head_overlaps(snapshot, it->start_ms, end_ms);
         bool gap = it->start_ms > *until_ms && finer_ms < it->start_ms;
-        if (it->start_ms >= to_ms || (!all && (!whole || gap))) {
+        if (it->start_ms >= to_ms || (!all && gap)) {
             break;
+        }
+        if (!all && !whole) {
+            return read_beginning(snapshot, series, tier, it->start_ms, finer_ms, out, until_ms);
         }
         rc = snapshot_read_window(snapshot, series, tier, it->start_ms, out);
         *until_ms = end_ms;

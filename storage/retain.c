@@ -39,7 +39,9 @@ static bool next_too_old(struct metrics *m, int64_t newest_ms, enum tier *tier, 
     bool found = false;
     pthread_rwlock_rdlock(&m->lock);
     for (enum tier it = TIER_RAW; it < TIER_COUNT && !found; it++) {
-        int64_t retention_ms = tier_retention_ms(m, it), oldest_ms = disk_oldest_ms(&m->disk, it);
+        /* One that is not kept any more goes with the samples. */
+        int64_t retention_ms = tier_retention_ms(m, tier_is_kept(m, it) ? it : TIER_RAW);
+        int64_t oldest_ms = disk_oldest_ms(&m->disk, it);
         found = retention_ms > 0 && newest_ms != INT64_MIN && oldest_ms != INT64_MAX &&
                 oldest_ms + tier_window_ms(it) <= newest_ms - retention_ms && !is_needed(m, it, oldest_ms);
         *tier = it;
@@ -263,25 +265,32 @@ void metrics_sweep(struct metrics *m)
 {
     struct kv_job *job = kv_job_new(NULL, NULL);
     size_t count = 0;
+    vec(struct series *) dead = {0};
     pthread_mutex_lock(&m->flush_lock);
     pthread_mutex_lock(&m->append_lock);
     pthread_rwlock_wrlock(&m->lock);
     uint64_t tag = snapshots_tag(m);
     int64_t oldest_ms = oldest_window(m);
-    for (struct series *it = index_next(m->index, 0), *next; it; it = next) {
-        next = index_next(m->index, it->id + 1);
+    for (struct series *it = index_next(m->index, 0); it; it = index_next(m->index, it->id + 1)) {
         if (is_dead(it, oldest_ms)) {
-            uint8_t key[8];
-            env_put_be(key, it->id, sizeof(key));
-            kv_job_put(job, DBI_SERIES, (struct str){(const char *)key, sizeof(key)}, (struct str){NULL, 0});
-            index_remove(m->index, it);
-            it->cohort->slots[it->slot] = NULL;
-            it->cohort->live--;
-            retire(m, it, NULL, tag);
-            retire_if_empty(m, it->cohort, tag);
-            count++;
+            vec_push(&dead, it);
         }
     }
+    count = dead.len;
+    if (count) {
+        index_remove(m->index, dead.p, dead.len);
+    }
+    for (size_t i = 0; i < dead.len; i++) {
+        struct series *it = dead.p[i];
+        uint8_t key[8];
+        env_put_be(key, it->id, sizeof(key));
+        kv_job_put(job, DBI_SERIES, (struct str){(const char *)key, sizeof(key)}, (struct str){NULL, 0});
+        it->cohort->slots[it->slot] = NULL;
+        it->cohort->live--;
+        retire(m, it, NULL, tag);
+        retire_if_empty(m, it->cohort, tag);
+    }
+    vec_release(&dead);
     if (count) {
         forget_successors(m);
         self_add(SELF_SERIES_DELETED, (int64_t)count);

@@ -5,11 +5,7 @@
 
 static struct piece *first_full(const struct strip *strip)
 {
-    struct piece *it = strip->pieces;
-    while (it && it != strip->last && it->block) {
-        it = it->next;
-    }
-    return it && it != strip->last ? it : NULL;
+    return *strip->unsealed != strip->last ? *strip->unsealed : NULL;
 }
 
 /* What a snapshot may need row by row is left raw as long as memory allows. */
@@ -24,8 +20,8 @@ static struct piece *take_next(struct metrics *m, struct strip **strip, bool *he
     struct piece *piece = NULL;
     *held_back = false;
     pthread_mutex_lock(&m->append_lock);
-    if (m->full.len) {
-        *strip = m->full.p[0];
+    if (m->full.len > m->full_first) {
+        *strip = m->full.p[m->full_first];
         piece = first_full(*strip);
         *held_back = piece && !is_ripe(m, piece);
         piece = *held_back ? NULL : piece;
@@ -34,19 +30,26 @@ static struct piece *take_next(struct metrics *m, struct strip **strip, bool *he
     return piece;
 }
 
+/* The room in front is taken back now and then. */
+static void drop_first(struct metrics *m)
+{
+    m->full_first++;
+    if (m->full_first * 2 >= m->full.len) {
+        m->full.len -= m->full_first;
+        memmove(m->full.p, m->full.p + m->full_first, m->full.len * sizeof(struct strip *));
+        m->full_first = 0;
+    }
+}
+
 static void exchange(struct metrics *m, struct strip *strip, struct piece *raw, struct piece *sealed)
 {
     pthread_mutex_lock(&m->append_lock);
     pthread_rwlock_wrlock(&m->lock);
-    struct piece **at = &strip->pieces;
-    while (*at != raw) {
-        at = &(*at)->next;
-    }
     sealed->next = raw->next;
-    *at = sealed;
+    *strip->unsealed = sealed;
+    strip->unsealed = &sealed->next;
     m->full_bytes -= piece_bytes(raw);
-    memmove(m->full.p, m->full.p + 1, (m->full.len - 1) * sizeof(struct strip *));
-    m->full.len--;
+    drop_first(m);
     pthread_rwlock_unlock(&m->lock);
     pthread_mutex_unlock(&m->append_lock);
     piece_free(raw);
@@ -70,12 +73,13 @@ bool metrics_seal(struct metrics *m)
 void seal_forget(struct metrics *m, const struct window *window)
 {
     size_t kept = 0;
-    for (size_t i = 0; i < m->full.len; i++) {
+    for (size_t i = m->full_first; i < m->full.len; i++) {
         if (m->full.p[i]->window != window) {
             m->full.p[kept++] = m->full.p[i];
         }
     }
     m->full.len = kept;
+    m->full_first = 0;
     for (const struct strip *strip = window->strips; strip; strip = strip->next_in_window) {
         for (const struct piece *it = strip->pieces; it != strip->last; it = it->next) {
             m->full_bytes -= it->block ? 0 : piece_bytes(it);

@@ -147,12 +147,17 @@ static void symbol_add_id(struct symbol *symbol, uint32_t id)
     symbol->n++;
 }
 
-static void symbol_remove_id(struct symbol *symbol, uint32_t id)
+/* Ids of removed series go. */
+static void symbol_filter(const struct index *index, struct symbol *symbol)
 {
-    size_t at = lower_bound(symbol->ids, symbol->n, id);
-    invariant(at < symbol->n && symbol->ids[at] == id);
-    symbol->n--;
-    memmove(symbol->ids + at, symbol->ids + at + 1, (symbol->n - at) * sizeof(*symbol->ids));
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < symbol->n; i++) {
+        if (!index_get(index, symbol->ids[i])->removed) {
+            symbol->ids[n++] = symbol->ids[i];
+        }
+    }
+    symbol->n = n;
+    symbol->filtered = index->removals;
 }
 
 static void symbol_unref(struct symbol *symbol)
@@ -314,15 +319,24 @@ struct series *index_add(struct index *index, uint64_t id, struct cohort *cohort
     return series;
 }
 
-void index_remove(struct index *index, struct series *series)
+void index_remove(struct index *index, struct series **series, size_t n)
 {
-    set_remove(index, series);
-    ids_remove(index, series->id);
-    series->removed = true;
-    for (uint16_t i = 0; i < series->label_count; i++) {
-        symbol_remove_id(series->labels[i], (uint32_t)series->id);
+    index->removals++;
+    for (size_t i = 0; i < n; i++) {
+        series[i]->removed = true;
     }
-    index->count--;
+    for (size_t i = 0; i < n; i++) {
+        for (uint16_t k = 0; k < series[i]->label_count; k++) {
+            if (series[i]->labels[k]->filtered != index->removals) {
+                symbol_filter(index, series[i]->labels[k]);
+            }
+        }
+    }
+    for (size_t i = 0; i < n; i++) {
+        set_remove(index, series[i]);
+        ids_remove(index, series[i]->id);
+    }
+    index->count -= n;
 }
 
 void series_free(struct series *series)

@@ -26,9 +26,10 @@ struct symbol {
     struct symbol_name *name;
     struct str value;
     uint32_t hash;
-    uint32_t refs;   /* series that point here, removed ones included until freed */
-    uint32_t n, cap; /* ids */
-    uint32_t *ids;   /* ascending */
+    uint32_t refs;     /* series that point here, removed ones included until freed */
+    uint32_t n, cap;   /* ids */
+    uint32_t filtered; /* by which removal */
+    uint32_t *ids;     /* ascending */
 };
 
 struct series {
@@ -50,8 +51,9 @@ void index_free(struct index *index);
 
 /* labels: labels_acceptable(). The id is not there yet; ascending ids are the fast case. */
 struct series *index_add(struct index *index, uint64_t id, struct cohort *cohort, uint8_t slot, struct labels labels);
-/* Finds it no more; the caller ends it with series_free() when nobody reads it. */
-void index_remove(struct index *index, struct series *series);
+/* Finds them no more; the caller ends each with series_free() when nobody reads it. Many at once: every list of ids
+ * that one of them is in is gone through once. */
+void index_remove(struct index *index, struct series **series, size_t n);
 /* Only of a removed series, before index_free(). */
 void series_free(struct series *series);
 

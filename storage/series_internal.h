@@ -22,6 +22,7 @@ struct index {
     vec(struct id_page *) pages;
     struct series **set; /* open addressing by hash of the label set */
     size_t set_cap, count;
+    uint32_t removals;
 };
 
 struct symbol_name *index_name(const struct index *index, struct str name); /* NULL: not there */

@@ -215,16 +215,28 @@ static int sync_fd(int fd)
     return fdatasync(fd) ? -errno : 0;
 }
 
+/* The thread may be syncing it: it closes it, soon. */
+static void end_segment(struct wal *w)
+{
+    if (w->sync_always) {
+        close(w->fd); /* synced with its last commit, and by nobody else */
+        return;
+    }
+    vec_push(&w->ended, w->fd);
+    pthread_mutex_lock(&w->lock);
+    w->dirty = true;
+    pthread_cond_signal(&w->wake);
+    pthread_mutex_unlock(&w->lock);
+}
+
 static int begin_segment(struct wal *w, uint64_t first_seq)
 {
     int fd = -1, rc = wal_file_create(w->dir_fd, first_seq, &fd);
     if (rc) {
         return rc;
     }
-    if (w->fd >= 0 && w->sync_always) {
-        close(w->fd); /* synced with its last commit */
-    } else if (w->fd >= 0) {
-        vec_push(&w->ended, w->fd);
+    if (w->fd >= 0) {
+        end_segment(w);
     }
     w->fd = fd;
     vec_push(&w->segments,
@@ -367,7 +379,7 @@ void wal_keep_from(struct wal *w, uint64_t seq)
         }
         vec_push(&gone, it->first_seq);
         if (current) {
-            close(w->fd); /* not synced: it goes */
+            end_segment(w);
             w->fd = -1;
         }
     }
@@ -477,6 +489,7 @@ void wal_stop(struct wal *w)
     pthread_mutex_unlock(&w->lock);
     pthread_join(w->thread, NULL);
     w->started = false;
+    pthread_mutex_lock(&w->io); /* upkeep may still commit */
     int rc = w->failure.code ? w->failure.code : ERR_CLOSED;
     waiting_vec *lists[] = {&w->out.waiting, &w->in.waiting};
     for (size_t k = 0; k < 2; k++) {
@@ -485,6 +498,7 @@ void wal_stop(struct wal *w)
         }
         vec_clear(lists[k]);
     }
+    pthread_mutex_unlock(&w->io);
 }
 
 /* -- figures and copies -- */

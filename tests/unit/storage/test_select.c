@@ -103,7 +103,7 @@ static void removed_series_are_found_no_more(void **state)
             struct labels labels = series_labels(s, &arena);
             uint64_t hash = series_hash(labels);
             assert_ptr_equal(index_find(index, labels, hash), s);
-            index_remove(index, s);
+            index_remove(index, &s, 1);
             assert_null(index_find(index, labels, hash));
             series_free(s);
         }
