@@ -12,8 +12,9 @@
 
 struct disk_window {
     int64_t start_ms;
-    bool built;     /* of a coarser tier */
-    bool is_filled; /* it has blocks; a window may be built and turn out to have no points */
+    bool built;         /* of a coarser tier */
+    bool is_filled;     /* it has blocks; a window may be built and turn out to have no points */
+    int64_t touched_ms; /* monotonic: when late samples made it unbuilt; 0: they did not */
 };
 struct disk {
     vec(struct disk_window) tiers[TIER_COUNT]; /* ascending */

@@ -11,6 +11,8 @@
  * first and last at one time. */
 enum field { FIELD_LAST, FIELD_FIRST, FIELD_MIN, FIELD_MAX, FIELD_SUM, FIELD_DROPS, FIELD_COUNT, FIELD_SPAN };
 
+#define REST_MS ((int64_t)10 * 60 * 1000)
+
 #define COUNT_OF(count, ended) ((count)*2 + ((ended) ? 1 : 0))
 
 int64_t tier_retention_ms(const struct metrics *m, enum tier tier)
@@ -266,6 +268,7 @@ static int build_window(struct metrics *m, enum tier tier, int64_t start_ms)
         metrics_lock_all(m);
         struct disk_window *it = disk_add(&m->disk, tier, start_ms);
         it->built = true;
+        it->touched_ms = 0;
         it->is_filled = b.out.blocks > 0;
         metrics_unlock_all(m);
     }
@@ -298,10 +301,16 @@ static bool source_is_ready(struct metrics *m, enum tier tier, int64_t start_ms)
     return any && newest_ms >= end_ms + FLUSH_WAIT_MS;
 }
 
+/* A sender that is late all the time does not have all series built anew with each of its flushes. */
+static bool rests(const struct disk_window *window)
+{
+    return window->touched_ms && clock_mono_ms() - window->touched_ms < REST_MS;
+}
+
 static bool is_due(struct metrics *m, enum tier tier, int64_t start_ms)
 {
     const struct disk_window *known = disk_find(&m->disk, tier, start_ms);
-    return !(known && known->built) && source_is_ready(m, tier, start_ms);
+    return !(known && (known->built || rests(known))) && source_is_ready(m, tier, start_ms);
 }
 
 /* A sample at the very start of a raw window belongs to the bucket that ends there: of the window before. */
@@ -367,8 +376,9 @@ void tiers_touched(struct metrics *m, int64_t raw_window_ms)
         int64_t windows[2];
         for (int i = touched_windows(tier, raw_window_ms, windows); i-- > 0;) {
             struct disk_window *it = disk_find(&m->disk, tier, windows[i]);
-            if (it) {
+            if (it && it->built) {
                 it->built = false;
+                it->touched_ms = clock_mono_ms();
             }
         }
     }

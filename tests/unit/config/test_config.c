@@ -220,6 +220,43 @@ static void twelve_factor_variables_are_found(void **state)
     setup(&(void *){NULL});
 }
 
+static void what_is_kept_is_told_by_tier_and_size(void **state)
+{
+    (void)state;
+    const int64_t day_ms = (int64_t)24 * 3600 * 1000;
+    struct config *config = load("");
+    assert_int_equal(config->retention_5m_ms, 90 * day_ms);
+    assert_int_equal(config->retention_1h_ms, 2 * 365 * day_ms);
+    assert_int_equal(config->retention_bytes, 0);
+    assert_int_equal(config->out_of_order_ms, 3600 * 1000);
+    config_free(config);
+    static const struct {
+        const char *text;
+        uint64_t bytes;
+    } sizes[] = {{"retention_size: 512MB", (uint64_t)512 << 20},
+                 {"retention_size: 10 GB", (uint64_t)10 << 30},
+                 {"retention_size: 2TB", (uint64_t)2 << 40},
+                 {"retention_size: 0", 0}};
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+        config = load(sizes[i].text);
+        assert_int_equal(config->retention_bytes, sizes[i].bytes);
+        config_free(config);
+    }
+    static const char *const bad[] = {"10", "GB", "10XB", "-1GB", "1.5GB", "99999999999999TB", "999999999999TB"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+        char text[64];
+        snprintf(text, sizeof(text), "retention_size: %s", bad[i]);
+        expect_error(text, 0, 0, "retention_size");
+    }
+    struct config_overrides overrides = {.file = str_of(path), .retention = STR("3d")};
+    struct error err = {0};
+    write_text("retention_5m: 30d\n");
+    assert_int_equal(config_load(&overrides, &config, &err), 0);
+    assert_int_equal(config->retention_ms, 3 * day_ms);
+    assert_int_equal(config->retention_5m_ms, 0); /* nothing is kept longer than the command line says */
+    config_free(config);
+}
+
 static void the_command_line_wins(void **state)
 {
     (void)state;
@@ -247,6 +284,7 @@ int main(void)
         cmocka_unit_test(environment_is_expanded_and_its_absence_named),
         cmocka_unit_test(secrets_come_from_files_and_never_show),
         cmocka_unit_test(twelve_factor_variables_are_found),
+        cmocka_unit_test(what_is_kept_is_told_by_tier_and_size),
         cmocka_unit_test(the_command_line_wins),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
