@@ -32,11 +32,14 @@ export async function closeBrowser() {
   browser = null;
 }
 
-// The page has drawn what it had to ask for: no skeleton is in sight (panels out of sight do not ask).
+// The page has drawn what it had to ask for: no skeleton is in sight (panels out of sight, or in a closed rule, do not ask).
 export async function settled(page) {
   await page.waitForSelector('#main > *');
   await page.waitForFunction(
-    () => ![...document.querySelectorAll('#main .skeleton')].some((e) => e.getBoundingClientRect().top < window.innerHeight),
+    () =>
+      ![...document.querySelectorAll('#main .skeleton')].some(
+        (e) => e.checkVisibility() && e.getBoundingClientRect().top < window.innerHeight,
+      ),
     null,
     { timeout: 20000 },
   );
