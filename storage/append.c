@@ -246,7 +246,7 @@ static const char *time_fault(struct incoming *c, const struct series *series, i
     }
     if (series && t_ms < c->order_ms && t_ms < series->last_ms && t_ms < surely_reached_ms(series)) {
         self_add(SELF_SAMPLES_OUT_OF_ORDER, 1);
-        return "is out of order by more than store.out_of_order allows: raise it, or use cloche import";
+        return "is out of order by more than out_of_order allows: raise it, or use cloche import";
     }
     return window_is_affordable(c, t_ms) ? NULL
                                          : "would open too many two-hour windows at once: send older samples in "

@@ -1,9 +1,9 @@
 /*
  * The payload of a WAL record: what one append brought, with the series it was the first to use.
  *
- * Pure: bytes in, bytes out; the frame around it, with checksum and sequence number, is wal.c's. Values are cut to the
- * bytes that are not zero at their low end (small integers have two or three), which costs a load and a shift to read.
- * Bytes: FORMAT.md.
+ * Pure: bytes in, bytes out; the frame around it, with checksum and sequence number, is wal_file.c's. Values are cut to
+ * the bytes that are not zero at their low end (small integers have two or three), which costs a load and a shift to
+ * read. Bytes: FORMAT.md.
  */
 #pragma once
 #include "storage/head.h"

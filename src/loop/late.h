@@ -6,7 +6,8 @@
  * (late_curl, late_pq, late_openssl; the .def lists the functions in use) with a struct of pointers, filled by dlopen()
  * and dlsym() when the first of them is to be called. A library stays open until the process ends.
  *
- * Threads: loop only. Errors: ERR_UNSUPPORTED naming the file and Debian's package.
+ * Threads: one: the loop's, or that of a verb of the command line, which has no loop. Errors: ERR_UNSUPPORTED naming
+ * the file and Debian's package.
  */
 #pragma once
 #include "src/base/error.h"

@@ -30,14 +30,12 @@ int remote_open_store(const char *dir, bool must_exist, struct store **out)
 void remote_init(struct remote *remote, const char *url)
 {
     *remote = (struct remote){.url = url, .session = http_session_new()};
-    arena_init(&remote->arena);
     signal(SIGPIPE, SIG_IGN);
 }
 
 void remote_release(struct remote *remote)
 {
     http_session_free(remote->session);
-    arena_release(&remote->arena);
 }
 
 void remote_param(struct buf *url, const char *name, const char *value)

@@ -15,7 +15,6 @@ int remote_open_store(const char *dir, bool must_exist, struct store **out) MUST
 struct remote {
     const char *url;
     struct http_session *session;
-    struct arena arena; /* of remote_url() */
 };
 void remote_init(struct remote *remote, const char *url);
 void remote_release(struct remote *remote);
