@@ -23,6 +23,12 @@
 #define BLOCK_FIELDS      8 /* of a series in one block: a raw sample has one, a point of a tier several */
 #define BLOCK_COLUMNS_MAX (GROUP_SLOTS * BLOCK_FIELDS)
 
+/* The slot in its group of a slot of a cohort. */
+static inline unsigned group_slot(uint32_t cohort, unsigned slot)
+{
+    return cohort % GROUP_COHORTS * COHORT_SLOTS + slot;
+}
+
 struct block_key {
     uint8_t tier; /* enum tier */
     int64_t window_ms;

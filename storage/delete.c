@@ -113,7 +113,7 @@ static int rewrite(const struct deletion *d, struct snapshot *snapshot, enum tie
         rc = series[slot] ? rewrite_series(d, snapshot, series[slot], &out, slot) : 0;
     }
     if (tier == TIER_RAW) {
-        tiers_touch(d->m, out.job, start_ms);
+        tiers_touch(out.job, start_ms);
     }
     rc = block_writer_end(&out, rc);
     if (rc == 0 && tier == TIER_RAW) {

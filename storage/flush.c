@@ -77,7 +77,7 @@ static void add_columns(struct flush *flush, struct series *series)
         series_put(flush->out.job, series);
         vec_push(&flush->recorded, series);
     }
-    unsigned slot = series->cohort->number % GROUP_COHORTS * COHORT_SLOTS + series->slot;
+    unsigned slot = group_slot(series->cohort->number, series->slot);
     sample_columns_settle(&flush->columns);
     block_key_set(&flush->out.key, slot);
     block_builder_add(&flush->out.builder, block_column(slot, 0), flush->columns.t_ms, flush->columns.v,
@@ -162,7 +162,7 @@ static void write_blocks(struct flush *flush)
     vec_release(&strips);
     block_writer_close_block(&flush->out);
     put_progress(flush);
-    tiers_touch(flush->out.m, flush->out.job, flush->window->start_ms);
+    tiers_touch(flush->out.job, flush->window->start_ms);
 }
 
 /* The window is frozen: read without lock. That it is flushed stands in the last transaction; a crash before leaves

@@ -9,7 +9,7 @@
  *   snapshot_lock  the list of open snapshots.
  *
  * Sample's way: store_append() or store_write() finds or makes the series, puts the samples as rows into the open
- * window and a record into the log. The upkeep thread (flush.c) seals full pieces, freezes windows whose time has
+ * window and a record into the log. The upkeep thread (upkeep.c) seals full pieces, freezes windows whose time has
  * passed, writes their blocks through the writer thread, and after the commit lets go of their memory and of the log's
  * records that are needed no more.
  */
@@ -98,6 +98,9 @@ void metrics_lock_all(struct metrics *m); /* append_lock, and lock for writing *
 void metrics_unlock_all(struct metrics *m);
 int metrics_apply(void *ctx, MDB_txn *txn, struct writer_job **jobs, size_t n);
 void metrics_status(struct metrics *m, struct store_status *out); /* its own fields */
+/* Series of a group of cohorts that may have samples in [from, to], by slot of the group, else NULL. They live as long
+ * as flush_lock is held. */
+void group_series(struct metrics *m, uint32_t group, int64_t from_ms, int64_t to_ms, const struct series *out[]);
 
 /* append.c */
 struct intake *intake_new(void);
@@ -114,9 +117,6 @@ void counters_encode(const struct counters *counters, uint8_t out[COUNTERS_SIZE]
 void series_put(struct kv_job *job, const struct series *series);
 struct cohort *cohort_get(struct metrics *m, uint32_t number);   /* made if absent */
 void cohort_place(struct cohort *cohort, struct series *series); /* in series->slot */
-/* Series of a group of cohorts that may have samples in [from, to], by slot of the group, else NULL. They live as long
- * as flush_lock is held. */
-void group_series(struct metrics *m, uint32_t group, int64_t from_ms, int64_t to_ms, const struct series *out[]);
 
 /* upkeep.c */
 int upkeep_start(struct metrics *m, struct error *err) MUST_USE;
@@ -162,6 +162,12 @@ int snapshot_read_raw_window(struct snapshot *snapshot, const struct series *ser
 /* Lets the job delete every block of a group in a window. */
 int snapshot_delete_blocks(struct snapshot *snapshot, enum tier tier, int64_t window_ms, uint32_t group,
                            struct kv_job *job) MUST_USE;
+/* Times that readers ask for, so that windows and buckets around them do not overflow. */
+static inline int64_t read_clamp(int64_t t_ms)
+{
+    const int64_t far = (int64_t)1 << 60;
+    return t_ms < -far ? -far : t_ms > far ? far : t_ms;
+}
 struct metrics *snapshot_metrics(struct snapshot *snapshot);
 const struct series *snapshot_series(struct snapshot *snapshot, series_id id); /* NULL: not there */
 int64_t snapshot_head_oldest_ms(struct snapshot *snapshot);                    /* start of a window; INT64_MAX: empty */

@@ -173,9 +173,9 @@ int snapshot_select(struct snapshot *snapshot, const struct matcher *matchers, s
     return 0;
 }
 
-static unsigned group_slot(const struct series *series)
+static unsigned slot_of(const struct series *series)
 {
-    return series->cohort->number % GROUP_COHORTS * COHORT_SLOTS + series->slot;
+    return group_slot(series->cohort->number, series->slot);
 }
 
 /* A block's directory is checked once a snapshot, not once a series. */
@@ -207,7 +207,7 @@ static int read_block(struct snapshot *snapshot, const struct block_key *key, st
 {
     const struct block *block = NULL;
     struct block_cache *cache = NULL;
-    unsigned slot = group_slot(series);
+    unsigned slot = slot_of(series);
     int rc = open_block(snapshot, value, &block, &cache);
     if (rc == 0) {
         rc = points ? tier_read_points(block, slot, cache, points)
@@ -234,7 +234,7 @@ int snapshot_read_window(struct snapshot *snapshot, const struct series *series,
         if (rc || k.mv_size < BLOCK_PREFIX_SIZE || memcmp(k.mv_data, prefix, BLOCK_PREFIX_SIZE) != 0) {
             break;
         }
-        if (block_key_read(env_str(k), &found) && block_key_has(&found, group_slot(series))) {
+        if (block_key_read(env_str(k), &found) && block_key_has(&found, slot_of(series))) {
             rc = read_block(snapshot, &found, env_str(v), series, NULL, out);
         }
     }
@@ -257,12 +257,6 @@ int snapshot_delete_blocks(struct snapshot *snapshot, enum tier tier, int64_t wi
         kv_job_put(job, DBI_BLOCKS, env_str(k), (struct str){0});
     }
     return rc == ERR_NOT_FOUND ? 0 : rc;
-}
-
-static int64_t clamp(int64_t t_ms)
-{
-    const int64_t far = (int64_t)1 << 60;
-    return t_ms < -far ? -far : t_ms > far ? far : t_ms;
 }
 
 /* Jumps from window to window: keys are (tier, window, group, ...). */
@@ -290,8 +284,8 @@ static int read_blocks(struct snapshot *snapshot, const struct series *series, i
             return 0;
         }
         if (found.group == group) {
-            rc = block_key_has(&found, group_slot(series)) ? read_block(snapshot, &found, env_str(v), series, out, NULL)
-                                                           : 0;
+            rc = block_key_has(&found, slot_of(series)) ? read_block(snapshot, &found, env_str(v), series, out, NULL)
+                                                        : 0;
             if (rc) {
                 return rc;
             }
@@ -344,7 +338,7 @@ static int read_strips(const struct snapshot *snapshot, const struct series *ser
 int snapshot_read(struct snapshot *snapshot, series_id id, int64_t from_ms, int64_t to_ms, struct sample_columns *out)
 {
     struct metrics *m = snapshot->m;
-    int64_t from = clamp(from_ms), to = clamp(to_ms);
+    int64_t from = read_clamp(from_ms), to = read_clamp(to_ms);
     out->n = 0;
     pthread_rwlock_rdlock(&m->lock);
     const struct series *series = index_get(m->index, id);

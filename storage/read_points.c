@@ -8,12 +8,6 @@
 #include "storage/points.h"
 #include "storage/tiers.h"
 
-static int64_t clamp(int64_t t_ms)
-{
-    const int64_t far = (int64_t)1 << 60;
-    return t_ms < -far ? -far : t_ms > far ? far : t_ms;
-}
-
 /* Where samples begin, in blocks or in the head. */
 static int64_t raw_begins_ms(struct snapshot *snapshot)
 {
@@ -188,5 +182,5 @@ int snapshot_read_points(struct snapshot *snapshot, series_id id, enum tier tier
 {
     const struct series *series = snapshot_series(snapshot, id);
     out->n = 0;
-    return series ? read_all(snapshot, series, tier, clamp(from_ms), clamp(to_ms), out) : 0;
+    return series ? read_all(snapshot, series, tier, read_clamp(from_ms), read_clamp(to_ms), out) : 0;
 }

@@ -267,8 +267,7 @@ void metrics_sweep(struct metrics *m)
     size_t count = 0;
     vec(struct series *) dead = {0};
     pthread_mutex_lock(&m->flush_lock);
-    pthread_mutex_lock(&m->append_lock);
-    pthread_rwlock_wrlock(&m->lock);
+    metrics_lock_all(m);
     uint64_t tag = snapshots_tag(m);
     int64_t oldest_ms = oldest_window(m);
     for (struct series *it = index_next(m->index, 0); it; it = index_next(m->index, it->id + 1)) {
@@ -296,8 +295,7 @@ void metrics_sweep(struct metrics *m)
         self_add(SELF_SERIES_DELETED, (int64_t)count);
         self_set(SELF_SERIES, (int64_t)index_count(m->index));
     }
-    pthread_rwlock_unlock(&m->lock);
-    pthread_mutex_unlock(&m->append_lock);
+    metrics_unlock_all(m);
     pthread_mutex_unlock(&m->flush_lock);
     if (!count || writer_push_always(m->store->writer, ENV_METRICS, kv_job_base(job))) {
         kv_job_free(job);

@@ -43,15 +43,13 @@ static void drop_first(struct metrics *m)
 
 static void exchange(struct metrics *m, struct strip *strip, struct piece *raw, struct piece *sealed)
 {
-    pthread_mutex_lock(&m->append_lock);
-    pthread_rwlock_wrlock(&m->lock);
+    metrics_lock_all(m);
     sealed->next = raw->next;
     *strip->unsealed = sealed;
     strip->unsealed = &sealed->next;
     m->full_bytes -= piece_bytes(raw);
     drop_first(m);
-    pthread_rwlock_unlock(&m->lock);
-    pthread_mutex_unlock(&m->append_lock);
+    metrics_unlock_all(m);
     piece_free(raw);
 }
 

@@ -357,9 +357,8 @@ int tiers_build(struct metrics *m)
 
 /* -- late samples -- */
 
-void tiers_touch(struct metrics *m, struct kv_job *job, int64_t raw_window_ms)
+void tiers_touch(struct kv_job *job, int64_t raw_window_ms)
 {
-    (void)m;
     for (enum tier tier = TIER_5M; tier < TIER_COUNT; tier++) {
         int64_t windows[2];
         for (int i = touched_windows(tier, raw_window_ms, windows); i-- > 0;) {

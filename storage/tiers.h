@@ -25,7 +25,7 @@ int tier_read_points(const struct block *block, unsigned slot, struct block_cach
 int tiers_build(struct metrics *m) MUST_USE;
 /* The raw window went into blocks: the job takes the windows it touches off the list, tiers_touched() afterwards does
  * so in memory (both locks are held). */
-void tiers_touch(struct metrics *m, struct kv_job *job, int64_t raw_window_ms);
+void tiers_touch(struct kv_job *job, int64_t raw_window_ms);
 void tiers_touched(struct metrics *m, int64_t raw_window_ms);
 /* At the start: marks the windows that are built. */
 int tiers_load(struct metrics *m, MDB_txn *txn) MUST_USE;

@@ -87,7 +87,7 @@ static bool read_old_series(struct upgrade *u, struct str value, const uint8_t *
         return false;
     }
     const struct place *place = &u->places.p[id];
-    struct sample_columns *out = &u->columns[place->cohort % GROUP_COHORTS * COHORT_SLOTS + place->slot];
+    struct sample_columns *out = &u->columns[group_slot(place->cohort, place->slot)];
     sample_columns_reserve(out, n);
     if (chunk_read_times(t_bytes, out->t_ms + out->n, n) || chunk_read_values(v_bytes, out->v + out->n, n, NULL)) {
         return false;

@@ -8,11 +8,10 @@
 #include <malloc.h>
 #include <signal.h>
 
-#define ROUND_MS 500
-#define FAILED_ROUNDS                                                                                                  \
-    120                   /* without a flush after one that failed for good: a full disk is waited for in the writer   \
-                           */
+#define ROUND_MS      500
 #define RELEASE_SLICE 200 /* strips freed under one lock */
+/* Without a flush after one that failed for good: a full disk is waited for in the writer. */
+#define FAILED_ROUNDS 120
 
 static void unlink_strip(struct strip *strip)
 {

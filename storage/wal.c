@@ -59,13 +59,6 @@ struct wal {
     bool started;
 };
 
-static int64_t real_ms(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static void pending_init(struct pending *p)
 {
     buf_init(&p->bytes, SIZE_MAX / 2);
@@ -196,7 +189,7 @@ void wal_push(struct wal *w, uint64_t seq, struct str payload, bool wake, store_
         w->queue_bytes += w->in.bytes.len - before;
         w->in.first_seq = w->in.first_seq ? w->in.first_seq : seq;
         w->in.last_seq = seq;
-        self_set(SELF_STORE_QUEUE_BYTES, (int64_t)w->queue_bytes);
+        self_add(SELF_STORE_QUEUE_BYTES, (int64_t)(w->in.bytes.len - before));
     }
     if (done) {
         vec_push(&w->in.waiting, ((struct waiting){done, ctx}));
@@ -295,12 +288,12 @@ static void settle(struct wal *w, int rc, size_t written)
         w->dirty = w->dirty || (written && !w->sync_always);
         w->backoff_ms = 0;
         w->failure = (struct error){0};
-        self_set(SELF_STORE_QUEUE_BYTES, (int64_t)w->queue_bytes);
+        self_add(SELF_STORE_QUEUE_BYTES, -(int64_t)written);
     } else {
         self_add(SELF_COMMIT_FAILURES, 1);
         w->backoff_ms = w->backoff_ms ? w->backoff_ms * 2 : BACKOFF_MIN_MS;
         w->backoff_ms = w->backoff_ms > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : w->backoff_ms;
-        w->retry_at_ms = real_ms() + w->backoff_ms;
+        w->retry_at_ms = clock_steady_ms() + w->backoff_ms;
         w->woken = true;
         pthread_cond_signal(&w->wake);
         error_set(&w->failure, rc,
@@ -430,7 +423,7 @@ static void wait_for_work(struct wal *w, int64_t sync_at_ms, bool *commit, bool 
 {
     pthread_mutex_lock(&w->lock);
     for (;;) {
-        int64_t now_ms = real_ms();
+        int64_t now_ms = clock_steady_ms();
         *commit = w->woken && (!w->backoff_ms || now_ms >= w->retry_at_ms);
         *sync = w->dirty && now_ms >= sync_at_ms;
         *stop = w->stop;
@@ -458,7 +451,7 @@ static void *wal_main(void *arg)
         }
         if (sync || stop) {
             sync_files(w);
-            sync_at_ms = real_ms() + SYNC_MS;
+            sync_at_ms = clock_steady_ms() + SYNC_MS;
         }
     }
     return NULL;

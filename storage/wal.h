@@ -24,7 +24,6 @@
 #include "storage/wal_file.h"
 
 struct wal;
-#define WAL_FRAME_SIZE 32
 
 /* Finds the segments; writes nothing before the first record. queue_bytes: 0 is 64 MiB. */
 int wal_open(const char *data_dir, bool sync_always, size_t queue_bytes, struct wal **out, struct error *err) MUST_USE;

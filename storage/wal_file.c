@@ -2,7 +2,6 @@
 
 #include "src/base/vec.h"
 #include "storage/bytes.h"
-#include "storage/wal.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -7,6 +7,7 @@
 #include "storage/damage.h"
 
 #define WAL_FILE_HEAD_SIZE 16
+#define WAL_FRAME_SIZE     32 /* around a payload */
 #define WAL_PAYLOAD_MAX    ((uint32_t)1 << 30)
 
 struct wal_segment {

@@ -35,14 +35,6 @@ struct writer {
     vec(struct writer_job *) group; /* writer thread only */
 };
 
-/* Not clock_mono_ms(): tests freeze that one, and the thread must not starve. */
-static int64_t real_ms(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 static void wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t at_ms)
 {
     struct timespec ts = {.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
@@ -143,6 +135,7 @@ static void finish(struct writer *w, struct lane *lane, size_t n, int rc)
         job->release(job);
         pthread_mutex_lock(&w->lock);
         w->bytes -= bytes;
+        self_add(SELF_STORE_QUEUE_BYTES, -(int64_t)bytes);
         lane->finished++;
         pthread_mutex_unlock(&w->lock);
     }
@@ -162,7 +155,7 @@ static void mark_failed(struct writer *w, struct lane *lane, int rc)
     if (lane->backoff_ms > BACKOFF_MAX_MS) {
         lane->backoff_ms = BACKOFF_MAX_MS;
     }
-    lane->retry_at_ms = real_ms() + lane->backoff_ms;
+    lane->retry_at_ms = clock_steady_ms() + lane->backoff_ms;
     const char *why = rc == ERR_FULL       ? "the disk is full, or writing to it fails"
                       : rc == ERR_MAP_FULL ? "its map is full, and grows when no query reads from it"
                       : rc == -EIO ? "writing failed half way, and it is opened anew when no query reads from it"
@@ -221,7 +214,7 @@ static bool lane_run(struct writer *w, struct lane *lane)
 static void lane_tick(struct writer *w, struct lane *lane)
 {
     pthread_mutex_lock(&w->lock);
-    lane->next_tick_ms = real_ms() + lane->part.tick_ms;
+    lane->next_tick_ms = clock_steady_ms() + lane->part.tick_ms;
     pthread_mutex_unlock(&w->lock);
     MDB_txn *txn = NULL;
     bool again = false;
@@ -240,14 +233,14 @@ static void lane_tick(struct writer *w, struct lane *lane)
         self_add(SELF_COMMIT_FAILURES, 1);
     }
     pthread_mutex_lock(&w->lock);
-    int64_t next_ms = real_ms() + (rc < 0 ? BACKOFF_MAX_MS : again ? 0 : lane->part.tick_ms);
+    int64_t next_ms = clock_steady_ms() + (rc < 0 ? BACKOFF_MAX_MS : again ? 0 : lane->part.tick_ms);
     lane->next_tick_ms = next_ms < lane->next_tick_ms ? next_ms : lane->next_tick_ms;
     pthread_mutex_unlock(&w->lock);
 }
 
 static bool any_ready(struct writer *w)
 {
-    int64_t now_ms = real_ms();
+    int64_t now_ms = clock_steady_ms();
     for (int i = 0; i < ENV_COUNT; i++) {
         if (lane_is_ready(&w->lanes[i], now_ms)) {
             return true;
@@ -261,7 +254,7 @@ static void run_lanes(struct writer *w)
     for (int i = 0; i < ENV_COUNT; i++) {
         struct lane *lane = &w->lanes[i];
         pthread_mutex_lock(&w->lock);
-        int64_t now_ms = real_ms();
+        int64_t now_ms = clock_steady_ms();
         bool jobs = lane->used && lane->head && now_ms >= lane->retry_at_ms;
         bool tick = lane->used && now_ms >= lane->next_tick_ms;
         pthread_mutex_unlock(&w->lock);
@@ -301,7 +294,7 @@ static void *writer_main(void *arg)
     for (;;) {
         pthread_mutex_lock(&w->lock);
         while (!w->closing && !any_ready(w)) {
-            wait_until(&w->work, &w->lock, next_event_ms(w, real_ms()));
+            wait_until(&w->work, &w->lock, next_event_ms(w, clock_steady_ms()));
         }
         bool closing = w->closing;
         pthread_mutex_unlock(&w->lock);
@@ -338,7 +331,7 @@ void writer_set_part(struct writer *w, enum env_id id, const struct writer_part 
     lane->part = *part;
     lane->used = true;
     lane->tail = &lane->head;
-    lane->next_tick_ms = part->tick ? real_ms() : INT64_MAX;
+    lane->next_tick_ms = part->tick ? clock_steady_ms() : INT64_MAX;
 }
 
 /* Signals belong to the main thread; SIGXFSZ, blocked here, turns into EFBIG of the write. */
@@ -410,6 +403,7 @@ static int push(struct writer *w, enum env_id id, struct writer_job *job, bool b
         lane->tail = &job->next;
         lane->pushed++;
         w->bytes += job->bytes;
+        self_add(SELF_STORE_QUEUE_BYTES, (int64_t)job->bytes);
         pthread_cond_signal(&w->work);
     }
     pthread_mutex_unlock(&w->lock);
@@ -448,7 +442,7 @@ static int failure_code(const struct writer *w)
 
 int writer_sync(struct writer *w, int timeout_ms)
 {
-    int64_t until_ms = real_ms() + timeout_ms;
+    int64_t until_ms = clock_steady_ms() + timeout_ms;
     uint64_t goal[ENV_COUNT];
     int rc = 0;
     pthread_mutex_lock(&w->lock);
@@ -456,7 +450,7 @@ int writer_sync(struct writer *w, int timeout_ms)
         goal[i] = w->lanes[i].pushed;
     }
     while (!reached(w, goal)) {
-        if (real_ms() >= until_ms) {
+        if (clock_steady_ms() >= until_ms) {
             int failure = failure_code(w);
             rc = failure ? failure : ERR_TIMEOUT;
             break;

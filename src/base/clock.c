@@ -28,6 +28,11 @@ int64_t clock_mono_us(void)
     return atomic_load(&faked) ? atomic_load(&fake_mono_ms) * 1000 : read_us(CLOCK_MONOTONIC);
 }
 
+int64_t clock_steady_ms(void)
+{
+    return read_us(CLOCK_MONOTONIC) / 1000;
+}
+
 void clock_fake(int64_t wall_ms, int64_t mono_ms)
 {
     atomic_store(&fake_wall_ms, wall_ms);

@@ -13,6 +13,8 @@
 int64_t clock_wall_ms(void);
 int64_t clock_mono_ms(void);
 int64_t clock_mono_us(void);
+/* As clock_mono_ms(), but never frozen: for threads that wait: they must not starve in tests. */
+int64_t clock_steady_ms(void);
 void clock_fake(int64_t wall_ms, int64_t mono_ms); /* tests only */
 void clock_real(void);
 /* "2026-11-23T08:00:00.123Z" (UTC, RFC 3339). */
