@@ -4,27 +4,41 @@
 #include "src/base/codec.h"
 #include "src/base/counter.h"
 #include "src/model/sample.h"
+#include "src/query/active.h"
 
 struct context {
     struct evaluation *e;
     const struct rule_group *group;
-    int64_t t_ms; /* of queries: slot less query_offset */
+    int64_t t_ms;            /* of queries: slot less query_offset */
+    const struct rule *rule; /* that runs */
+};
+
+struct asking {
+    const struct evaluation *e;
+    struct active_query active;
 };
 
 static bool is_cancelled(void *ctx)
 {
-    const struct evaluation *e = ctx;
-    return atomic_load(e->cancelled);
+    const struct asking *asking = ctx;
+    return atomic_load(asking->e->cancelled) || active_cancelled(&asking->active);
 }
 
-static int ask(const struct context *c, const struct expr *expr, struct query_result *out, struct error *err)
+static int ask(const struct context *c, const struct expr *expr, struct str text, struct query_result *out,
+               struct error *err)
 {
     struct evaluation *e = c->e;
+    struct asking asking = {e, {.text = text, .rule = c->rule->name, .start_ms = c->t_ms, .end_ms = c->t_ms}};
     struct query_options options = {.deadline_mono_ms = clock_mono_ms() + e->timeout_ms,
                                     .max_samples = (uint64_t)e->max_samples,
                                     .cancelled = is_cancelled,
-                                    .cancelled_ctx = e};
-    return query_instant(e->store, expr, c->t_ms, &options, &e->arena, out, err);
+                                    .cancelled_ctx = &asking,
+                                    .progress = &asking.active.progress};
+    active_begin(&asking.active);
+    active_running(&asking.active);
+    int rc = query_instant(e->store, expr, c->t_ms, &options, &e->arena, out, err);
+    active_end(&asking.active);
+    return rc;
 }
 
 /* A scalar counts as one sample without labels. */
@@ -53,7 +67,7 @@ static int template_query(void *ctx, struct str text, struct arena *arena, struc
     if (rc) {
         return rc;
     }
-    rc = ask(ctx, expr, &result, err);
+    rc = ask(ctx, expr, text, &result, err);
     expr_release(expr);
     if (!rc) {
         *out = samples_of(&result, arena, n);
@@ -215,7 +229,7 @@ static int run_rule(const struct context *c, struct evaluation_rule *r)
 {
     struct query_result result = {0};
     size_t n, limit = c->group->limit;
-    int rc = ask(c, r->rule->expr, &result, &r->err);
+    int rc = ask(c, r->rule->expr, r->rule->expr_text, &result, &r->err);
     if (rc) {
         return rc;
     }
@@ -231,12 +245,13 @@ static int run_rule(const struct context *c, struct evaluation_rule *r)
 void evaluate_run(void *evaluation)
 {
     struct evaluation *e = evaluation;
-    struct context c = {e, e->group, e->t_ms - e->group->query_offset_ms};
+    struct context c = {.e = e, .group = e->group, .t_ms = e->t_ms - e->group->query_offset_ms};
     int64_t start = clock_mono_us();
     for (size_t i = 0; i < e->n && !atomic_load(e->cancelled); i++) {
         struct evaluation_rule *r = &e->rules[i];
         int64_t before = clock_mono_us();
         r->at_ms = clock_wall_ms();
+        c.rule = r->rule;
         r->rc = run_rule(&c, r);
         r->took_us = clock_mono_us() - before;
         self_add(SELF_RULE_EVALUATIONS, 1);

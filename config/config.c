@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#define MEMORY_MIN (1u << 20) /* a query that may hold less can do nothing */
+
 static const struct option document_options[] = {
     {OPTION(struct document, "listen", OPTION_STR, listen), .fallback = "127.0.0.1:9900"},
     {OPTION(struct document, "allow_remote", OPTION_BOOL, allow_remote), .fallback = "false"},
@@ -35,6 +37,13 @@ static const struct option document_options[] = {
      .max = 60 * MINUTE},
     {OPTION(struct document, "query_max_samples", OPTION_INT, query_max_samples), .fallback = "50000000", .min = 1000,
      .max = 1000000000},
+    {OPTION(struct document, "query_max_series", OPTION_INT, query_max_series), .fallback = "0", .min = 0,
+     .max = 1000000000},
+    {OPTION(struct document, "query_max_memory", OPTION_STR, query_max_memory), .fallback = "1GB"},
+    {OPTION(struct document, "query_max_concurrency", OPTION_INT, query_max_concurrency), .fallback = "20", .min = 1,
+     .max = 1000},
+    {OPTION(struct document, "query_log_slower_than", OPTION_DURATION, query_log_slower_ms), .fallback = "5s", .min = 0,
+     .max = 60 * MINUTE},
     {OPTION(struct document, "external_labels", OPTION_LABELS, external_labels)},
     {OPTION(struct document, "rule_files", OPTION_STR_LIST, rule_files)},
     {OPTION(struct document, "shipped_rules", OPTION_BOOL, shipped_rules), .fallback = "true"},
@@ -142,11 +151,15 @@ static void take_scalars(struct config *config, const struct document *doc)
     config->retention_1h_ms = doc->retention_1h_ms;
     config->out_of_order_ms = doc->out_of_order_ms;
     (void)!parse_size(doc->retention_size, &config->retention_bytes); /* checked by check_scalars() */
+    (void)!parse_size(doc->query_max_memory, &config->query_max_memory);
     config->task_retention_ms = doc->task_retention_ms;
     config->sync_always = str_is(doc->sync, "always");
     config->evaluation_interval_ms = doc->evaluation_interval_ms;
     config->query_timeout_ms = doc->query_timeout_ms;
     config->query_max_samples = doc->query_max_samples;
+    config->query_max_series = doc->query_max_series;
+    config->query_max_concurrency = doc->query_max_concurrency;
+    config->query_log_slower_ms = doc->query_log_slower_ms;
     config->external_labels = doc->external_labels;
     config->default_rules = doc->shipped_rules;
     config->disabled_rules = doc->disabled_rules.v;
@@ -167,6 +180,11 @@ static int check_scalars(const struct document *doc, struct error *err)
         return error_set(err, ERR_CONFIG,
                          "\"retention_size\" is a size such as 512MB or 10GB (0: no limit), not \"" STR_FMT "\"",
                          STR_ARG(doc->retention_size));
+    }
+    if (!parse_size(doc->query_max_memory, &size) || size < MEMORY_MIN) {
+        return error_set(err, ERR_CONFIG,
+                         "\"query_max_memory\" is a size of at least 1MB such as 1GB, not \"" STR_FMT "\"",
+                         STR_ARG(doc->query_max_memory));
     }
     static const char *const levels[] = {"debug", "info", "warn", "error"};
     for (size_t i = 0; i < COUNT(levels); i++) {

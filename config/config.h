@@ -72,6 +72,10 @@ struct config {
     bool sync_always;                            /* store.sync: commit | always */
     int64_t evaluation_interval_ms;              /* 15 s */
     int64_t query_timeout_ms, query_max_samples; /* 2 min, 50 M */
+    int64_t query_max_series;                    /* 0: any number */
+    uint64_t query_max_memory;                   /* bytes; 1 GiB */
+    int64_t query_max_concurrency;               /* 20 */
+    int64_t query_log_slower_ms;                 /* 5 s; 0: none is logged */
     struct labels external_labels;
     const struct config_target *targets;
     size_t target_count;

@@ -10,11 +10,11 @@
 #define AT(node)     (node)->line, (node)->column
 
 struct document {
-    struct str listen, data, external_url, log_level, dashboards, sync, retention_size;
+    struct str listen, data, external_url, log_level, dashboards, sync, retention_size, query_max_memory;
     bool allow_remote, shipped_rules;
     int64_t retention_ms, retention_5m_ms, retention_1h_ms, out_of_order_ms, task_retention_ms, scrape_interval_ms,
         scrape_timeout_ms, evaluation_interval_ms;
-    int64_t query_timeout_ms, query_max_samples;
+    int64_t query_timeout_ms, query_max_samples, query_max_series, query_max_concurrency, query_log_slower_ms;
     struct labels external_labels;
     struct option_list rule_files, disabled_rules;
     struct yaml_node *targets, *receivers, *route;

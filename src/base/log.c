@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 8192, VALUE_MAX_BYTES = 1024 };
+enum { LINE_MAX_BYTES = 8192, VALUE_MAX_BYTES = 2048 };
 
 static atomic_int threshold = LOG_INFO;
 

@@ -3,6 +3,7 @@
 #include "src/query/impl.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 
 /* ---- limits and notes ---- */
 
@@ -27,6 +28,11 @@ static int check_patience(struct eval *ev, uint64_t work)
         return 0;
     }
     ev->work_left = WORK_BETWEEN_CHECKS;
+    if (ev->options.progress) {
+        atomic_store_explicit(&ev->options.progress->samples, ev->stats.samples, memory_order_relaxed);
+        atomic_store_explicit(&ev->options.progress->memory_bytes, ev->arena->used_bytes - ev->arena_base,
+                              memory_order_relaxed);
+    }
     if (ev->options.deadline_mono_ms && clock_mono_ms() >= ev->options.deadline_mono_ms) {
         return error_set(ev->err, ERR_TIMEOUT, "query timed out in expression evaluation");
     }

@@ -39,8 +39,11 @@ struct result_series {
 };
 struct query_stats {
     uint64_t series, samples; /* read from the store; a point counts as one */
+    uint64_t peak_samples;    /* held at once, as max_samples counts them */
+    size_t memory_bytes;      /* the most that was held */
     enum tier tier;           /* the coarsest that was read */
-    int64_t eval_us;
+    int64_t eval_us;          /* all of it; of which: */
+    int64_t prepare_us, sort_us;
 };
 struct query_result {
     enum value_type type;
@@ -60,13 +63,20 @@ enum query_resolution { RESOLUTION_AUTO, RESOLUTION_RAW, RESOLUTION_5M, RESOLUTI
 bool query_resolution_parse(struct str text, enum query_resolution *out) MUST_USE; /* "auto" "raw" "5m" "1h" */
 const char *query_tier_name(enum tier tier);                                       /* "raw" "5m" "1h" */
 
+/* Where a running query is, for others to look at; written about every millisecond. */
+struct query_progress {
+    _Atomic uint64_t samples, memory_bytes;
+};
+
 struct query_options {
     int64_t lookback_ms;          /* 5 min when 0 */
     int64_t deadline_mono_ms;     /* clock_mono_ms() at which to give up; 0: none */
     uint64_t max_samples;         /* 50 M when 0: samples and values held at once */
+    uint64_t max_series;          /* read by one query, over all its selectors; 0: any number */
     size_t max_memory_bytes;      /* 1 GiB when 0 */
     bool (*cancelled)(void *ctx); /* asked now and then; may be NULL */
     void *cancelled_ctx;
+    struct query_progress *progress; /* may be NULL */
     enum query_resolution resolution;
     /* Labels "query" function of templates and tests need nothing more. */
 };

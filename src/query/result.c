@@ -156,7 +156,9 @@ static int run_series(struct eval *ev, const struct expr *expr, const struct gri
     }
     out->type = matrix || ev->range_query ? VALUE_MATRIX : VALUE_VECTOR;
     if (c.n && (out->type == VALUE_MATRIX || !ordered(expr))) {
+        int64_t begin_us = clock_mono_us();
         qsort(c.v, c.n, sizeof(*c.v), series_cmp);
+        ev->stats.sort_us = clock_mono_us() - begin_us;
     }
     out->series = c.v;
     out->n = c.n;
@@ -180,6 +182,8 @@ static int run(struct eval *ev, const struct expr *expr, const struct grid *grid
     out->warning_count = ev->warning_count;
     out->infos = note_texts(ev, ev->infos, ev->info_count);
     out->info_count = ev->info_count;
+    ev->stats.peak_samples = ev->samples_held;
+    ev->stats.memory_bytes = ev->arena->used_bytes - ev->arena_base;
     out->stats = ev->stats;
     out->stats.eval_us = clock_mono_us() - begin_us;
     return rc;
@@ -202,7 +206,9 @@ static int run_on_snapshot(struct store *store, const struct expr *expr, const s
     ev.options.lookback_ms = ev.options.lookback_ms ? ev.options.lookback_ms : 5 * 60 * 1000;
     ev.options.max_samples = ev.options.max_samples ? ev.options.max_samples : 50000000;
     ev.options.max_memory_bytes = ev.options.max_memory_bytes ? ev.options.max_memory_bytes : (size_t)1 << 30;
+    int64_t begin_us = clock_mono_us();
     int rc = snapshot_open(store, &ev.snapshot);
+    ev.stats.prepare_us = clock_mono_us() - begin_us;
     if (rc < 0) {
         return error_set(ev.err, rc, "reading the store failed: %s", error_text(rc));
     }

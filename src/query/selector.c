@@ -41,8 +41,15 @@ static int select_failed(struct eval *ev, int rc)
 static int select_series(struct eval *ev, const struct expr *selector, int64_t from_ms, int64_t to_ms,
                          struct series_set *out)
 {
+    uint64_t max = ev->options.max_series;
+    size_t left = max > ev->stats.series ? (size_t)(max - ev->stats.series) : 0;
     int rc = snapshot_select(ev->snapshot, selector->selector.matchers, selector->selector.matcher_count, from_ms,
-                             to_ms, 0, ev->arena, out);
+                             to_ms, max && left ? left : 0, ev->arena, out);
+    if (rc == ERR_LIMIT || (rc == 0 && max && out->n > left)) {
+        return error_set(ev->err, ERR_LIMIT,
+                         "query processing would load too many series into memory in query execution: more than %llu",
+                         (unsigned long long)max);
+    }
     if (rc < 0) {
         return select_failed(ev, rc);
     }

@@ -25,6 +25,8 @@ static const struct {
     {HTTP_GET, "/api/v1/targets", api_targets},
     {HTTP_GET, "/api/v1/rules", api_rules},
     {HTTP_GET, "/api/v1/alerts", api_alerts},
+    {HTTP_GET, "/api/v1/status/queries", api_queries},
+    {HTTP_POST | HTTP_DELETE, "/api/v1/status/queries/{id}", api_query_end},
     {HTTP_GET, "/api/v1/status/buildinfo", api_buildinfo},
     {HTTP_GET, "/api/v1/status/runtimeinfo", api_runtimeinfo},
     {HTTP_GET, "/api/v1/status/config", api_config},

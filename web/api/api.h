@@ -19,8 +19,11 @@ struct api_context {
     const char *version, *revision;
     int64_t start_wall_ms, start_mono_ms;
     int64_t query_timeout_ms;
-    uint64_t query_max_samples;
-    int64_t scrape_interval_ms; /* default of targets, for $__rate_interval */
+    uint64_t query_max_samples, query_max_series; /* series 0: any number */
+    size_t query_max_memory;                      /* 0: 1 GiB */
+    int query_max_concurrency;                    /* 0: 20 */
+    int64_t query_log_slower_ms;                  /* 0: none is logged */
+    int64_t scrape_interval_ms;                   /* default of targets, for $__rate_interval */
     struct str data_dir;
     struct str dashboards_dir; /* more dashboards, re-read on request; may be empty */
     bool store_only;

@@ -14,6 +14,8 @@ void api_metadata(struct http_request *r, void *ctx);
 void api_targets(struct http_request *r, void *ctx);
 void api_rules(struct http_request *r, void *ctx);
 void api_alerts(struct http_request *r, void *ctx);
+void api_queries(struct http_request *r, void *ctx);
+void api_query_end(struct http_request *r, void *ctx);
 void api_buildinfo(struct http_request *r, void *ctx);
 void api_runtimeinfo(struct http_request *r, void *ctx);
 void api_config(struct http_request *r, void *ctx);

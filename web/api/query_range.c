@@ -79,7 +79,7 @@ void api_query_range(struct http_request *r, void *ctx)
         if (rc) {
             prom_fail(r, rc, &err);
         } else {
-            run_answer(r, &result, limit);
+            run_answer(r, &options, &result, limit);
         }
     }
     expr_release(expr);

@@ -1,45 +1,22 @@
 #include "web/api/run.h"
 
 #include "src/base/clock.h"
+#include "src/base/codec.h"
 #include "src/base/counter.h"
+#include "src/base/log.h"
+#include "src/query/active.h"
 
 #include <pthread.h>
 
 #define QUERIES_AT_ONCE 20
-#define RESULT_MEMORY   (1u << 30)
+#define GATE_SLICE_NS   100000000
+#define ASKER_MAX       200 /* bytes of each header that tells who asks */
 
 static struct {
     pthread_mutex_t mutex;
     pthread_cond_t left;
     int inside;
 } gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, 0};
-
-/* Waits in slices, so that a client that leaves frees its thread. */
-static int gate_enter(struct http_request *r, int64_t deadline_mono_ms)
-{
-    int rc = 0;
-    pthread_mutex_lock(&gate.mutex);
-    while (gate.inside >= QUERIES_AT_ONCE && rc == 0) {
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_nsec += 200 * 1000000;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        pthread_cond_timedwait(&gate.left, &gate.mutex, &until);
-        rc = clock_mono_ms() >= deadline_mono_ms ? ERR_TIMEOUT : http_client_gone(r) ? ERR_CANCELLED : 0;
-    }
-    gate.inside += rc == 0;
-    pthread_mutex_unlock(&gate.mutex);
-    return rc;
-}
-
-static void gate_leave(void)
-{
-    pthread_mutex_lock(&gate.mutex);
-    gate.inside--;
-    pthread_cond_signal(&gate.left);
-    pthread_mutex_unlock(&gate.mutex);
-}
 
 bool run_options_read(struct http_request *r, const struct api_context *api, struct run_options *out)
 {
@@ -82,137 +59,138 @@ bool run_parse(struct http_request *r, struct expr **out)
     return true;
 }
 
+/* A request that is a query: what others see of it, and what ends it. */
+struct run {
+    struct http_request *request;
+    const struct api_context *api;
+    struct active_query active;
+};
+
 static bool is_cancelled(void *ctx)
 {
-    return http_client_gone(ctx);
+    struct run *run = ctx;
+    return active_cancelled(&run->active) || http_client_gone(run->request);
 }
 
-int run_query(struct http_request *r, const struct api_context *api, const struct expr *expr,
-              const struct run_options *options, int64_t start_ms, int64_t end_ms, int64_t step_ms,
-              struct query_result *out, struct error *err)
+/* Waits in slices, so that a client that leaves frees its thread. */
+static int gate_enter(struct run *run, int64_t deadline_mono_ms)
 {
-    struct query_options q = {.lookback_ms = options->lookback_ms,
-                              .resolution = options->resolution,
-                              .deadline_mono_ms = clock_mono_ms() + options->timeout_ms,
-                              .max_samples = api->query_max_samples,
-                              .max_memory_bytes = RESULT_MEMORY,
-                              .cancelled = is_cancelled,
-                              .cancelled_ctx = r};
-    int rc = options->timeout_ms > 0 ? gate_enter(r, q.deadline_mono_ms) : ERR_TIMEOUT;
-    if (rc) {
-        self_add(SELF_QUERY_FAILURES, 1);
-        return error_set(err, rc, rc == ERR_TIMEOUT ? "query timed out in query queue" : "query was canceled");
+    int rc = 0;
+    int places = run->api->query_max_concurrency ? run->api->query_max_concurrency : QUERIES_AT_ONCE;
+    pthread_mutex_lock(&gate.mutex);
+    while (gate.inside >= places && rc == 0) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_nsec += GATE_SLICE_NS;
+        until.tv_sec += until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+        pthread_cond_timedwait(&gate.left, &gate.mutex, &until);
+        rc = clock_mono_ms() >= deadline_mono_ms ? ERR_TIMEOUT : is_cancelled(run) ? ERR_CANCELLED : 0;
     }
-    struct arena *arena = http_arena(r);
-    rc = step_ms ? query_range(api->store, expr, start_ms, end_ms, step_ms, &q, arena, out, err)
-                 : query_instant(api->store, expr, end_ms, &q, arena, out, err);
-    gate_leave();
-    self_add(rc ? SELF_QUERY_FAILURES : SELF_QUERIES, 1);
+    gate.inside += rc == 0;
+    pthread_mutex_unlock(&gate.mutex);
     return rc;
 }
 
-static void write_point(struct json_writer *w, int64_t t_ms, double v)
+static void gate_leave(void)
 {
-    json_begin_array(w);
-    json_seconds(w, t_ms);
-    json_sample_value(w, v);
-    json_end_array(w);
+    pthread_mutex_lock(&gate.mutex);
+    gate.inside--;
+    pthread_cond_signal(&gate.left);
+    pthread_mutex_unlock(&gate.mutex);
 }
 
-static bool write_series(struct answer *a, const struct result_series *s, bool matrix)
+static struct str header(struct http_request *r, const char *name)
 {
-    struct json_writer *w = &a->w;
-    json_begin_object(w);
-    json_key(w, STR("metric"));
-    write_labels(w, s->labels);
-    json_key(w, matrix ? STR("values") : STR("value"));
-    if (matrix) {
-        json_begin_array(w);
-    }
-    for (size_t i = 0; i < s->n && (matrix || i == 0); i++) {
-        write_point(w, s->points[i].t_ms, s->points[i].v);
-        if (!answer_flush(a)) {
-            return false;
-        }
-    }
-    if (matrix) {
-        json_end_array(w);
-    }
-    json_end_object(w);
-    return true;
+    struct str value = http_header(r, name);
+    return str_slice(value, 0, utf8_cut(value, ASKER_MAX));
 }
 
-/* resultType before result: Grafana before 9.4 needs that order. */
-static bool write_result(struct answer *a, const struct query_result *result)
+static struct active_query describe(struct http_request *r, int64_t start_ms, int64_t end_ms, int64_t step_ms)
 {
-    struct json_writer *w = &a->w;
-    json_field(w, "resultType", json_str, str_of(value_type_name(result->type)));
-    json_key(w, STR("result"));
-    json_begin_array(w);
-    if (result->type == VALUE_SCALAR) { /* a single time is written as a plain number, 4.5, in a series as 4.500 */
-        json_double(w, (double)result->t_ms / 1000);
-        json_sample_value(w, result->scalar);
-    } else if (result->type == VALUE_STRING) {
-        json_double(w, (double)result->t_ms / 1000);
-        json_str(w, result->string);
+    struct str dashboard = header(r, "X-Dashboard-Uid"), panel = header(r, "X-Panel-Id");
+    if (dashboard.len && panel.len) {
+        dashboard = arena_printf(http_arena(r), STR_FMT "/" STR_FMT, STR_ARG(dashboard), STR_ARG(panel));
     }
-    for (size_t i = 0; i < result->n; i++) {
-        if (!write_series(a, &result->series[i], result->type == VALUE_MATRIX)) {
-            return false;
-        }
-    }
-    json_end_array(w);
-    return true;
+    return (struct active_query){.text = str_trim(http_param(r, "query")),
+                                 .peer = http_peer(r),
+                                 .agent = header(r, "User-Agent"),
+                                 .dashboard = dashboard,
+                                 .user = header(r, "X-Grafana-User"),
+                                 .start_ms = start_ms,
+                                 .end_ms = end_ms,
+                                 .step_ms = step_ms};
 }
 
-static void write_stats(struct json_writer *w, const struct query_stats *stats)
+static void log_slow(const struct active_query *q, const struct query_result *result, int rc, int64_t took_us,
+                     int64_t queue_us)
 {
-    double seconds = (double)stats->eval_us / 1e6;
-    json_key(w, STR("stats"));
-    json_begin_object(w);
-    json_key(w, STR("timings"));
-    json_begin_object(w);
-    json_field(w, "evalTotalTime", json_double, seconds);
-    json_field(w, "execTotalTime", json_double, seconds);
-    json_end_object(w);
-    json_key(w, STR("samples"));
-    json_begin_object(w);
-    json_field(w, "totalQueryableSamples", json_int, (int64_t)stats->samples);
-    json_end_object(w);
-    if (stats->tier != TIER_RAW) {
-        json_field(w, "resolution", json_str, str_of(query_tier_name(stats->tier)));
-    }
-    json_end_object(w);
+    self_add(SELF_QUERIES_SLOW, 1);
+    log_warn("query: slow", KV_DOUBLE("seconds", (double)took_us / 1e6), KV_DOUBLE("queued", (double)queue_us / 1e6),
+             KV_STR("end", rc ? error_text(rc) : "answered"),
+             KV_INT("samples", rc ? atomic_load(&q->progress.samples) : result->stats.samples),
+             KV_INT("series", result->stats.series),
+             KV_INT("memory", rc ? atomic_load(&q->progress.memory_bytes) : result->stats.memory_bytes),
+             KV_INT("range", (q->end_ms - q->start_ms) / 1000), KV_DOUBLE("step", (double)q->step_ms / 1000),
+             KV_S("peer", q->peer), KV_S("agent", q->agent), KV_S("dashboard", q->dashboard), KV_S("user", q->user),
+             KV_S("query", str_slice(q->text, 0, utf8_cut(q->text, ACTIVE_TEXT_MAX))));
 }
 
-/* The result's own texts and one more, in the request's arena. */
-static const struct str *add_text(struct http_request *r, const struct str *texts, size_t n, struct str more)
+static void account(const struct run *run, const struct query_result *result, int rc, int64_t queue_us)
 {
-    struct str *all = arena_array(http_arena(r), struct str, n + 1);
-    for (size_t i = 0; i < n; i++) {
-        all[i] = texts[i];
+    int64_t took_us = clock_mono_us() - run->active.since_mono_us - queue_us;
+    int64_t slow_ms = run->api->query_log_slower_ms;
+    self_add(rc ? SELF_QUERY_FAILURES : SELF_QUERIES, 1);
+    if (rc == ERR_CANCELLED || rc == ERR_TIMEOUT || rc == ERR_LIMIT) {
+        self_add(rc == ERR_CANCELLED ? SELF_QUERIES_CANCELLED
+                 : rc == ERR_TIMEOUT ? SELF_QUERIES_TIMED_OUT
+                                     : SELF_QUERIES_LIMITED,
+                 1);
     }
-    all[n] = more;
-    return all;
+    self_observe_us(SELF_QUERY_SECONDS, took_us);
+    if (slow_ms && took_us >= slow_ms * 1000) {
+        log_slow(&run->active, result, rc, took_us, queue_us);
+    }
 }
 
-void run_answer(struct http_request *r, struct query_result *result, uint64_t limit)
+static int evaluate(struct run *run, const struct expr *expr, const struct run_options *options, int64_t deadline_ms,
+                    struct query_result *out, struct error *err)
 {
-    if (limit && result->n > limit) {
-        result->n = (size_t)limit;
-        result->warnings = add_text(r, result->warnings, result->warning_count, WARNING_TRUNCATED);
-        result->warning_count++;
+    const struct api_context *api = run->api;
+    struct active_query *active = &run->active;
+    struct arena *arena = http_arena(run->request);
+    const struct query_options q = {.lookback_ms = options->lookback_ms,
+                                    .resolution = options->resolution,
+                                    .deadline_mono_ms = deadline_ms,
+                                    .max_samples = api->query_max_samples,
+                                    .max_series = api->query_max_series,
+                                    .max_memory_bytes = api->query_max_memory,
+                                    .cancelled = is_cancelled,
+                                    .cancelled_ctx = run,
+                                    .progress = &active->progress};
+    active_running(active);
+    return active->step_ms
+               ? query_range(api->store, expr, active->start_ms, active->end_ms, active->step_ms, &q, arena, out, err)
+               : query_instant(api->store, expr, active->end_ms, &q, arena, out, err);
+}
+
+int run_query(struct http_request *r, const struct api_context *api, const struct expr *expr,
+              struct run_options *options, int64_t start_ms, int64_t end_ms, int64_t step_ms, struct query_result *out,
+              struct error *err)
+{
+    struct run run = {.request = r, .api = api, .active = describe(r, start_ms, end_ms, step_ms)};
+    int64_t deadline_ms = clock_mono_ms() + options->timeout_ms;
+    active_begin(&run.active);
+    int rc = options->timeout_ms > 0 ? gate_enter(&run, deadline_ms) : ERR_TIMEOUT;
+    options->queue_us = clock_mono_us() - run.active.since_mono_us;
+    options->instant = step_ms == 0;
+    if (rc) {
+        error_set(err, rc, rc == ERR_TIMEOUT ? "query timed out in query queue" : "query was canceled in query queue");
+    } else {
+        rc = evaluate(&run, expr, options, deadline_ms, out, err);
+        gate_leave();
     }
-    struct answer a;
-    answer_begin(&a, r);
-    json_begin_object(&a.w);
-    if (!write_result(&a, result)) { /* gone in the middle */
-        buf_release(&a.out);
-        return;
-    }
-    if (http_param(r, "stats").len) {
-        write_stats(&a.w, &result->stats);
-    }
-    json_end_object(&a.w);
-    answer_end(&a, result->warnings, result->warning_count, result->infos, result->info_count);
+    active_end(&run.active);
+    account(&run, out, rc, options->queue_us);
+    return rc;
 }

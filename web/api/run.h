@@ -1,5 +1,6 @@
 /*
- * Running PromQL for a request: at most 20 at once (as Prometheus), a deadline, and an end when the client has gone.
+ * Running PromQL for a request: so many at once as the configuration says, a deadline, limits, and an end when the
+ * client has gone or somebody ends it (src/query/active.h, /api/v1/status/queries). What took long is logged.
  *
  * Threads: any web thread; the gate is one for the process.
  */
@@ -9,6 +10,9 @@
 struct run_options {
     int64_t timeout_ms, lookback_ms;
     enum query_resolution resolution;
+    /* run_query() tells: */
+    int64_t queue_us;
+    bool instant;
 };
 
 /* Parameters timeout, lookback_delta and resolution. False: refused with 400. */
@@ -17,7 +21,7 @@ bool run_options_read(struct http_request *r, const struct api_context *api, str
 bool run_parse(struct http_request *r, struct expr **out) MUST_USE;
 /* step_ms 0: an instant query at end_ms. ERR_TIMEOUT also when no place became free in time. */
 int run_query(struct http_request *r, const struct api_context *api, const struct expr *expr,
-              const struct run_options *options, int64_t start_ms, int64_t end_ms, int64_t step_ms,
-              struct query_result *out, struct error *err) MUST_USE;
+              struct run_options *options, int64_t start_ms, int64_t end_ms, int64_t step_ms, struct query_result *out,
+              struct error *err) MUST_USE;
 /* Answers with the result, cut to `limit` series (0: all), streaming. */
-void run_answer(struct http_request *r, struct query_result *result, uint64_t limit);
+void run_answer(struct http_request *r, const struct run_options *options, struct query_result *result, uint64_t limit);

@@ -224,6 +224,11 @@ unsigned http_method_of(struct http_request *r)
     return r->method;
 }
 
+struct str http_peer(struct http_request *r)
+{
+    return str_of(r->info->remote_addr);
+}
+
 bool http_client_gone(struct http_request *r)
 {
     return r->failed || r->server->stopping || connection_peer_gone(r->connection);

@@ -74,6 +74,7 @@ struct str http_header(struct http_request *r, const char *name);
 struct str http_body(struct http_request *r);
 struct str http_path(struct http_request *r);
 unsigned http_method_of(struct http_request *r);
+struct str http_peer(struct http_request *r);  /* the client's address, without port */
 bool http_client_gone(struct http_request *r); /* peer closed or server stopping: cancel the work */
 /* False when a browser says that a page of another origin sent it: to be asked before anything is changed. */
 bool http_same_origin(struct http_request *r);

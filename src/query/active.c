@@ -1,0 +1,106 @@
+#include "src/query/active.h"
+
+#include "src/base/clock.h"
+#include "src/base/codec.h"
+#include "src/base/counter.h"
+
+#include <pthread.h>
+
+static struct {
+    pthread_mutex_t mutex;
+    struct active_query *first, **last; /* oldest first */
+    uint64_t last_id;
+    size_t n;
+} registry = {PTHREAD_MUTEX_INITIALIZER, NULL, &registry.first, 0, 0};
+
+void active_begin(struct active_query *query)
+{
+    query->since_wall_ms = clock_wall_ms();
+    query->since_mono_us = clock_mono_us();
+    pthread_mutex_lock(&registry.mutex);
+    query->id = ++registry.last_id;
+    query->next = NULL;
+    query->from = registry.last;
+    *registry.last = query;
+    registry.last = &query->next;
+    registry.n++;
+    pthread_mutex_unlock(&registry.mutex);
+}
+
+void active_running(struct active_query *query)
+{
+    atomic_store(&query->running, true);
+    self_add(SELF_QUERIES_RUNNING, 1);
+}
+
+void active_end(struct active_query *query)
+{
+    pthread_mutex_lock(&registry.mutex);
+    *query->from = query->next;
+    if (query->next) {
+        query->next->from = query->from;
+    } else {
+        registry.last = query->from;
+    }
+    registry.n--;
+    pthread_mutex_unlock(&registry.mutex);
+    self_add(SELF_QUERIES_RUNNING, atomic_load(&query->running) ? -1 : 0);
+}
+
+bool active_cancelled(const struct active_query *query)
+{
+    return atomic_load_explicit(&query->cancelled, memory_order_relaxed);
+}
+
+bool active_cancel(uint64_t id)
+{
+    bool found = false;
+    pthread_mutex_lock(&registry.mutex);
+    for (struct active_query *it = registry.first; it && !found; it = it->next) {
+        if (it->id == id) {
+            atomic_store(&it->cancelled, true);
+            found = true;
+        }
+    }
+    pthread_mutex_unlock(&registry.mutex);
+    return found;
+}
+
+static struct str copy(struct arena *arena, struct str text)
+{
+    return arena_dup(arena, str_slice(text, 0, utf8_cut(text, ACTIVE_TEXT_MAX)));
+}
+
+static void describe(const struct active_query *query, struct arena *arena, struct active_info *out)
+{
+    *out = (struct active_info){.samples = atomic_load(&query->progress.samples),
+                                .memory_bytes = atomic_load(&query->progress.memory_bytes),
+                                .running = atomic_load(&query->running),
+                                .cancelled = atomic_load(&query->cancelled),
+                                .age_us = clock_mono_us() - query->since_mono_us};
+    struct active_query *q = &out->query;
+    q->id = query->id;
+    q->text = copy(arena, query->text);
+    q->peer = copy(arena, query->peer);
+    q->agent = copy(arena, query->agent);
+    q->dashboard = copy(arena, query->dashboard);
+    q->user = copy(arena, query->user);
+    q->rule = copy(arena, query->rule);
+    q->start_ms = query->start_ms;
+    q->end_ms = query->end_ms;
+    q->step_ms = query->step_ms;
+    q->since_wall_ms = query->since_wall_ms;
+}
+
+size_t active_list(struct arena *arena, struct active_info **out)
+{
+    pthread_mutex_lock(&registry.mutex);
+    struct active_info *v = arena_array(arena, struct active_info, registry.n + 1);
+    size_t n = 0;
+    for (const struct active_query *it = registry.first; it; it = it->next) {
+        describe(it, arena, &v[n++]);
+    }
+    pthread_mutex_unlock(&registry.mutex);
+    *out = v;
+    return n;
+}
