@@ -105,6 +105,7 @@ struct expr {
             struct matcher *matchers;
             size_t matcher_count;
             struct str name; /* as written before '{'; empty if none */
+            bool selective;  /* at least one matcher does not match the empty text */
         } selector;
         struct {
             struct expr *expr; /* EXPR_RANGE: an EXPR_SELECTOR */

@@ -20,6 +20,25 @@ static int expect(const struct expr *e, enum value_type type, const char *where,
                : fail(e, err, "expected type %s in %s, got %s", value_type_text(type), where, value_type_text(e->type));
 }
 
+/* A selector that would select everything is refused. */
+static int check_selector(const struct expr *e, struct error *err)
+{
+    return e->selector.selective ? 0
+                                 : error_set_at(err, ERR_PARSE, e->line, e->column,
+                                                "vector selector must contain at least one non-empty matcher");
+}
+
+/* The second argument of info(): matchers alone, which may match everything. */
+static int check_label_matchers(struct expr *e, const struct function *f, struct error *err)
+{
+    if (e->kind != EXPR_SELECTOR || e->shift.has_offset || e->shift.at != AT_NONE) {
+        return fail(e, err, "expected label matchers like {version=~\".+\"} in call to function \"%s\", got %s",
+                    f->name, e->kind == EXPR_SELECTOR ? "a selector with offset or @" : "another expression");
+    }
+    e->type = VALUE_VECTOR;
+    return e->selector.name.len ? fail(e, err, "expected label selectors only, got vector selector instead") : 0;
+}
+
 static int check_call(struct expr *e, struct error *err)
 {
     const struct function *f = e->call.function;
@@ -34,7 +53,8 @@ static int check_call(struct expr *e, struct error *err)
     char where[80];
     snprintf(where, sizeof(where), "call to function \"%s\"", f->name);
     for (size_t i = 0; i < n; i++) {
-        int rc = expr_check(e->call.args[i], err);
+        bool matchers = i < arity.type_count && (arity.matchers >> i & 1);
+        int rc = matchers ? check_label_matchers(e->call.args[i], f, err) : expr_check(e->call.args[i], err);
         size_t at = i < arity.type_count ? i : arity.type_count - 1;
         rc = rc < 0 ? rc : expect(e->call.args[i], arity.types[at], where, err);
         if (rc < 0) {
@@ -105,7 +125,7 @@ int expr_check(struct expr *e, struct error *err)
         return 0;
     case EXPR_SELECTOR:
         e->type = VALUE_VECTOR;
-        return 0;
+        return check_selector(e, err);
     case EXPR_RANGE:
         e->type = VALUE_MATRIX;
         return expr_check(e->range.expr, err);

@@ -126,10 +126,11 @@ struct function_arity function_arity(const struct function *function)
         } else if (*c == '*') {
             any = true;
         } else {
-            arity.types[arity.type_count++] = *c == 's'   ? VALUE_SCALAR
-                                              : *c == 'v' ? VALUE_VECTOR
-                                              : *c == 'm' ? VALUE_MATRIX
-                                                          : VALUE_STRING;
+            arity.matchers |= (uint32_t)(*c == 'l') << arity.type_count;
+            arity.types[arity.type_count++] = *c == 's'                ? VALUE_SCALAR
+                                              : *c == 'v' || *c == 'l' ? VALUE_VECTOR
+                                              : *c == 'm'              ? VALUE_MATRIX
+                                                                       : VALUE_STRING;
             arity.required += !optional;
         }
     }

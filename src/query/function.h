@@ -48,5 +48,6 @@ struct function_arity {
     size_t required, max; /* max: SIZE_MAX if any number */
     enum value_type types[FUNCTION_ARGS_FIXED];
     size_t type_count; /* arguments past it have the last type */
+    uint32_t matchers; /* a bit for each argument that must be label matchers in braces */
 };
 struct function_arity function_arity(const struct function *function);

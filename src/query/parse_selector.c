@@ -122,7 +122,7 @@ static bool name_is_single(struct parser *p, const struct selector_build *b)
     return true;
 }
 
-/* Compiles regexes; refuses a selector that would select everything. */
+/* Compiles regexes. */
 static bool finish(struct parser *p, struct selector_build *b, struct expr *e)
 {
     size_t n = b->matchers.len;
@@ -141,11 +141,7 @@ static bool finish(struct parser *p, struct selector_build *b, struct expr *e)
         vec_push(&p->regex_owners, &v[i]);
         selective = selective || !matcher_matches(&v[i], STR(""));
     }
-    if (!selective) {
-        struct token at = {.line = e->line, .column = e->column};
-        parser_fail(p, ERR_PARSE, &at, "vector selector must contain at least one non-empty matcher");
-        return false;
-    }
+    e->selector.selective = selective; /* whether it must be: check.c */
     e->selector.matchers = v;
     e->selector.matcher_count = n;
     e->selector.name = b->name;

@@ -100,6 +100,8 @@ static void print_selector(const struct expr *e, struct buf *out)
     }
     if (printed) {
         buf_add_char(out, '}');
+    } else if (!bare) {
+        buf_add(out, STR("{}"));
     }
 }
 

@@ -348,7 +348,6 @@ static bool touches_native(const struct runner *r, const struct script_eval *e)
 static bool needs_missing(const struct script_eval *e)
 {
     static const char *const missing[] = {"histogram_quantiles",
-                                          "info",
                                           "limit_ratio",
                                           "start_timestamp",
                                           "max_of",
@@ -370,7 +369,7 @@ static bool needs_missing(const struct script_eval *e)
     for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
         auto_buf call;
         buf_init(&call, 64);
-        bool modifier = i == 6 || i == 8;
+        bool modifier = strcmp(missing[i], "anchored") == 0 || strcmp(missing[i], "smoothed") == 0;
         buf_addf(&call, "%s%s", missing[i], modifier ? "" : "(");
         ptrdiff_t at = str_find(e->expr, buf_str(&call));
         bool at_modifier = at >= 2 && str_find(str_slice(e->expr, (size_t)at - 2, (size_t)at), STR("@")) >= 0;
