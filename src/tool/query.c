@@ -1,230 +1,216 @@
-/* cloche query: asks a running server, prints an aligned table or the JSON as it came. */
-#include "src/base/clock.h"
-#include "src/base/url.h"
-#include "src/loop/loop_http.h"
-#include "src/tool/tool.h"
+/* cloche query: options, and the way from a call to its answer. */
+#include "src/tool/query.h"
 
+#include "src/base/clock.h"
+#include "src/tool/query_when.h"
+#include "src/tool/remote.h"
+#include "src/tool/table.h"
+#include "web/api/param.h"
+
+#include <errno.h>
 #include <getopt.h>
-#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
-enum { QUERY_TIMEOUT_MS = 150000, LABEL_WIDTH_MAX = 100 };
+#define WIDTH_DEFAULT 120
+#define OUTPUT_MAX    (2u << 30)
 
-struct query_call {
-    struct loop *loop;
-    struct http_client *http;
-    const char *url, *expr, *time, *start, *end, *step;
-    bool json;
-    int status; /* exit status */
+int query_refused(const struct query_call *call, struct str text)
+{
+    auto_buf out;
+    buf_init(&out, 1 << 20);
+    bool parse = query_print_error(str_of(call->expr), text, &out);
+    fprintf(stderr, "cloche: " STR_FMT, STR_ARG(buf_str(&out)));
+    return parse ? 2 : 1;
+}
+
+/* -- options -- */
+
+struct query_times {
+    const char *time, *start, *end, *since, *step;
 };
 
-static void add_param(struct buf *out, struct arena *arena, const char *name, const char *value)
+static int read_instant(const struct query_times *times, int64_t now_ms, struct query_call *call)
 {
-    if (value) {
-        struct str text = url_encode(str_of(value), arena);
-        buf_addf(out, "%s%s=" STR_FMT, out->len ? "&" : "", name, STR_ARG(text));
-    }
-}
-
-/* name{a="b"} of a JSON metric object. */
-static void print_metric(json_t *metric, struct buf *out)
-{
-    const char *name = json_string_value(json_object_get(metric, "__name__"));
-    buf_add(out, str_of(name));
-    size_t labels = json_object_size(metric) - (name ? 1 : 0);
-    if (!labels && name) {
-        return;
-    }
-    buf_add_char(out, '{');
-    const char *key;
-    json_t *value;
-    bool first = true;
-    json_object_foreach(metric, key, value)
-    {
-        if (!str_is(str_of(key), "__name__")) {
-            buf_addf(out, "%s%s=\"%s\"", first ? "" : ", ", key, json_string_value(value));
-            first = false;
-        }
-    }
-    buf_add_char(out, '}');
-}
-
-static void format_time(json_t *seconds, struct buf *out)
-{
-    clock_format_rfc3339((int64_t)(json_number_value(seconds) * 1000), out);
-}
-
-static int metric_width(json_t *result)
-{
-    size_t width = 6;
-    size_t i;
-    json_t *series;
-    json_array_foreach(result, i, series)
-    {
-        auto_buf name = {0};
-        buf_init(&name, 1 << 16);
-        print_metric(json_object_get(series, "metric"), &name);
-        width = name.len > width ? name.len : width;
-    }
-    return (int)(width > LABEL_WIDTH_MAX ? LABEL_WIDTH_MAX : width);
-}
-
-static void print_point(const char *metric, int width, json_t *point)
-{
-    auto_buf time = {0};
-    buf_init(&time, 64);
-    format_time(json_array_get(point, 0), &time);
-    printf("%-*s  %s  %20s\n", width, metric, time.p, json_string_value(json_array_get(point, 1)));
-}
-
-static void print_series(json_t *result)
-{
-    int width = metric_width(result);
-    size_t i;
-    json_t *series;
-    json_array_foreach(result, i, series)
-    {
-        auto_buf name = {0};
-        buf_init(&name, 1 << 16);
-        print_metric(json_object_get(series, "metric"), &name);
-        json_t *value = json_object_get(series, "value");
-        if (value) {
-            print_point(name.p, width, value);
-        }
-        size_t j;
-        json_t *point;
-        json_array_foreach(json_object_get(series, "values"), j, point)
-        {
-            print_point(j ? "" : name.p, width, point);
-        }
-    }
-    if (!json_array_size(result)) {
-        puts("no data");
-    }
-}
-
-static int print_answer(json_t *root)
-{
-    const char *error = json_string_value(json_object_get(root, "error"));
-    if (error) {
-        return tool_fail(1, "%s", error);
-    }
-    json_t *data = json_object_get(root, "data");
-    const char *type = json_string_value(json_object_get(data, "resultType"));
-    json_t *result = json_object_get(data, "result");
-    if (!type) {
-        return tool_fail(1, "the server's answer is not Prometheus' JSON");
-    }
-    if (str_is(str_of(type), "scalar") || str_is(str_of(type), "string")) {
-        print_point(type, (int)strlen(type), result);
-    } else {
-        print_series(result);
+    struct error err = {0};
+    call->has_time = times->time != NULL;
+    if (call->has_time && when_parse(str_of(times->time), now_ms, &call->time_ms, &err)) {
+        return tool_fail(2, "--time: %s", err.text);
     }
     return 0;
 }
 
-static void on_answer(void *ctx, const struct http_answer *answer, const struct error *err)
+static int read_start(const struct query_times *times, int64_t now_ms, struct query_view *view)
 {
-    struct query_call *call = ctx;
-    if (answer->status == 0) {
-        call->status = tool_fail(1, "%s: %s; is cloche running there?", call->url, err ? err->text : "no answer");
-    } else if (call->json) {
-        fwrite(answer->body.p, 1, answer->body.len, stdout);
-        putchar('\n');
-        call->status = answer->status == 200 ? 0 : 1;
-    } else {
-        json_error_t reason;
-        json_t *root = json_loadb(answer->body.p ? answer->body.p : "", answer->body.len, 0, &reason);
-        call->status = root ? print_answer(root) : tool_fail(1, "status %d, no JSON: %s", answer->status, reason.text);
-        json_decref(root);
+    struct error err = {0};
+    int64_t since_ms;
+    if (times->start) {
+        return when_parse(str_of(times->start), now_ms, &view->start_ms, &err) ? tool_fail(2, "--start: %s", err.text)
+                                                                               : 0;
     }
-    loop_stop(call->loop);
+    if (param_duration(str_of(times->since), &since_ms, &err) || since_ms <= 0) {
+        return tool_fail(2, "--since: \"%.64s\" is no duration; give 1h, 90m or seconds", times->since);
+    }
+    view->start_ms = view->end_ms - since_ms;
+    return 0;
 }
 
-static void send_query(struct query_call *call) LOOP_ONLY
+static int read_range(const struct query_times *times, int64_t now_ms, struct query_view *view)
 {
-    auto_arena arena = {0};
-    arena_init(&arena);
-    auto_buf body = {0};
-    buf_init(&body, 1 << 20);
-    add_param(&body, &arena, "query", call->expr);
-    add_param(&body, &arena, "time", call->time);
-    add_param(&body, &arena, "start", call->start);
-    add_param(&body, &arena, "end", call->end);
-    add_param(&body, &arena, "step", call->step);
-    const char *const headers[] = {"Content-Type: application/x-www-form-urlencoded", NULL};
-    struct http_call request = {
-        .method = "POST",
-        .url = arena_printf(&arena, "%s/api/v1/%s", call->url, call->start ? "query_range" : "query"),
-        .headers = headers,
-        .body = buf_str(&body),
-        .timeout_ms = QUERY_TIMEOUT_MS,
-    };
-    http_send(call->http, &request, on_answer, call);
+    struct error err = {0};
+    view->end_ms = now_ms;
+    if (times->end && when_parse(str_of(times->end), now_ms, &view->end_ms, &err)) {
+        return tool_fail(2, "--end: %s", err.text);
+    }
+    int status = read_start(times, now_ms, view);
+    if (status) {
+        return status;
+    }
+    if (view->end_ms < view->start_ms) {
+        return tool_fail(2, "the range ends before it starts");
+    }
+    view->step_ms = when_step_ms(view->end_ms - view->start_ms);
+    if (times->step && (param_duration(str_of(times->step), &view->step_ms, &err) || view->step_ms <= 0)) {
+        return tool_fail(2, "--step: \"%.64s\" is no duration above 0; give 15s, 5m or seconds", times->step);
+    }
+    return 0;
+}
+
+static int read_times(const struct query_times *times, struct query_call *call)
+{
+    int64_t now_ms = clock_wall_ms();
+    if (times->time && (times->start || times->end || times->since || times->step)) {
+        return tool_fail(2, "--time is for one point in time, --since, --start, --end and --step are for a range");
+    }
+    if (times->start && times->since) {
+        return tool_fail(2, "either --start or --since");
+    }
+    if (times->start || times->since) {
+        return read_range(times, now_ms, &call->view);
+    }
+    if (times->end || times->step) {
+        return tool_fail(2, "a range needs --since or --start");
+    }
+    return read_instant(times, now_ms, call);
+}
+
+static int finish_options(int argc, char **argv, const struct query_times *times, struct query_call *call)
+{
+    if (optind != argc - 1) {
+        return tool_fail(2, "query takes one expression; put it in quotes");
+    }
+    if (call->url && call->data) {
+        return tool_fail(2, "either --data DIR (cloche is stopped) or --url URL (it runs)");
+    }
+    call->url = call->url ? call->url : REMOTE_URL;
+    call->expr = argv[optind];
+    return read_times(times, call);
 }
 
 static int parse_options(int argc, char **argv, struct query_call *call)
 {
     static const struct option options[] = {
         {"url", required_argument, NULL, 'u'},
+        {"data", required_argument, NULL, 'd'},
         {"time", required_argument, NULL, 't'},
         {"start", required_argument, NULL, 's'},
         {"end", required_argument, NULL, 'e'},
+        {"since", required_argument, NULL, 'l'},
         {"step", required_argument, NULL, 'p'},
+        {"format", required_argument, NULL, 'f'},
         {"json", no_argument, NULL, 'j'},
+        {"no-header", no_argument, NULL, 'n'},
         {0},
     };
+    struct query_times times = {0};
     optind = 1;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        switch (c) {
-        case 'u':
-            call->url = optarg;
-            break;
-        case 't':
-            call->time = optarg;
-            break;
-        case 's':
-            call->start = optarg;
-            break;
-        case 'e':
-            call->end = optarg;
-            break;
-        case 'p':
-            call->step = optarg;
-            break;
-        case 'j':
-            call->json = true;
-            break;
-        default:
-            return tool_fail(2, "see cloche --help");
+        const char **to = c == 'u'   ? &call->url
+                          : c == 'd' ? &call->data
+                          : c == 't' ? &times.time
+                          : c == 's' ? &times.start
+                          : c == 'e' ? &times.end
+                          : c == 'l' ? &times.since
+                          : c == 'p' ? &times.step
+                                     : NULL;
+        if (to) {
+            *to = optarg;
+        } else if (c == 'j') {
+            call->view.format = FORMAT_JSON;
+        } else if (c == 'n') {
+            call->view.header = false;
+        } else if (c != 'f') {
+            return tool_fail(2, "see cloche --help; an expression that begins with - stands behind --");
+        } else if (!query_format_parse(str_of(optarg), &call->view.format)) {
+            return tool_fail(2, "--format is table, sparkline, json or csv, not \"%.64s\"", optarg);
         }
     }
-    if (optind != argc - 1) {
-        return tool_fail(2, "query takes one expression; put it in quotes");
+    return finish_options(argc, argv, &times, call);
+}
+
+/* -- output -- */
+
+static int screen_width(void)
+{
+    struct winsize size = {0};
+    int64_t columns = 0;
+    const char *set = getenv("COLUMNS");
+    if (set && str_to_int64(str_of(set), &columns) && columns > 0) {
+        return columns < VIEW_WIDTH_MAX ? (int)columns : VIEW_WIDTH_MAX;
     }
-    if (call->start && (!call->end || !call->step)) {
-        return tool_fail(2, "a range needs --start, --end and --step");
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+        return size.ws_col < VIEW_WIDTH_MAX ? size.ws_col : VIEW_WIDTH_MAX;
     }
-    call->expr = argv[optind];
-    return 0;
+    return WIDTH_DEFAULT;
+}
+
+static void tell_notes(const char *kind, const struct str *texts, size_t n)
+{
+    auto_arena arena;
+    arena_init(&arena);
+    for (size_t i = 0; i < n; i++) {
+        fprintf(stderr, "cloche: %s: " STR_FMT "\n", kind, STR_ARG(text_visible(texts[i], &arena)));
+    }
+}
+
+/* A reader that has seen enough (head, less) is no failure. */
+static int write_output(struct str text)
+{
+    bool written = fwrite(text.p ? text.p : "", 1, text.len, stdout) == text.len && fflush(stdout) == 0;
+    return written || errno == EPIPE ? 0 : tool_fail(1, "standard output: %s", strerror(errno));
+}
+
+static int tell(const struct query_call *call, const struct query_result *result)
+{
+    bool series = result->type == VALUE_VECTOR || result->type == VALUE_MATRIX;
+    auto_buf out;
+    buf_init(&out, OUTPUT_MAX);
+    query_print(result, &call->view, &out);
+    tell_notes("warning", result->warnings, result->warning_count);
+    tell_notes("info", result->infos, result->info_count);
+    if (out.failed) {
+        return tool_fail(1, "the answer is larger than 2 GiB; narrow the query or take a longer --step");
+    }
+    if (series && result->n == 0) {
+        fputs("cloche: no data\n", stderr);
+    }
+    return write_output(buf_str(&out));
 }
 
 int tool_query(int argc, char **argv)
 {
-    struct query_call call = {.url = "http://127.0.0.1:9900", .status = 1};
+    struct query_call call = {.view = {.header = true, .width = screen_width()}};
     int status = parse_options(argc, argv, &call);
     if (status) {
         return status;
     }
     signal(SIGPIPE, SIG_IGN);
-    loop_claim();
-    loop_assert();
-    call.loop = loop_new();
-    call.http = http_client_new(call.loop);
-    send_query(&call);
-    loop_run(call.loop);
-    http_client_free(call.http);
-    loop_free(call.loop);
-    return call.status;
+    auto_arena arena;
+    arena_init(&arena);
+    struct query_result result = {0};
+    status = call.data ? query_local(&call, &arena, &result) : query_remote(&call, &arena, &result);
+    return status ? status : tell(&call, &result);
 }
