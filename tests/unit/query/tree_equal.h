@@ -1,0 +1,116 @@
+/* Whether two trees say the same: everything but places in the text, and what only a run of the parser knows. */
+#pragma once
+#include "src/query/ast.h"
+#include "src/query/function.h"
+
+static inline bool tree_equal(const struct expr *a, const struct expr *b);
+
+static inline bool tree_equal_or_absent(const struct expr *a, const struct expr *b)
+{
+    return a && b ? tree_equal(a, b) : a == b;
+}
+
+static inline bool tree_same_number(double a, double b)
+{
+    return memcmp(&a, &b, sizeof(a)) == 0 || (a != a && b != b);
+}
+
+static inline bool tree_same_shift(const struct time_shift *a, const struct time_shift *b)
+{
+    return a->offset_ms == b->offset_ms && a->at == b->at && a->at_ms == b->at_ms && a->has_offset == b->has_offset;
+}
+
+static inline bool tree_same_names(struct name_list a, struct name_list b)
+{
+    bool same = a.n == b.n;
+    for (size_t i = 0; same && i < a.n; i++) {
+        same = str_eq(a.v[i], b.v[i]);
+    }
+    return same;
+}
+
+static inline bool tree_same_selector(const struct expr *a, const struct expr *b)
+{
+    bool same = a->selector.matcher_count == b->selector.matcher_count &&
+                a->selector.selective == b->selector.selective && str_eq(a->selector.name, b->selector.name);
+    for (size_t i = 0; same && i < a->selector.matcher_count; i++) {
+        const struct matcher *x = &a->selector.matchers[i], *y = &b->selector.matchers[i];
+        same = x->op == y->op && str_eq(x->name, y->name) && str_eq(x->value, y->value);
+    }
+    return same;
+}
+
+static inline bool tree_same_call(const struct expr *a, const struct expr *b)
+{
+    bool same = a->call.function == b->call.function && a->call.arg_count == b->call.arg_count;
+    for (size_t i = 0; same && i < a->call.arg_count; i++) {
+        same = tree_equal(a->call.args[i], b->call.args[i]);
+    }
+    return same;
+}
+
+static inline bool tree_same_binary(const struct expr *a, const struct expr *b)
+{
+    const struct vector_matching *x = &a->binary.matching, *y = &b->binary.matching;
+    return a->binary.op == b->binary.op && a->binary.return_bool == b->binary.return_bool && x->given == y->given &&
+           x->on == y->on && x->card == y->card && tree_same_names(x->names, y->names) &&
+           tree_same_names(x->include, y->include) && tree_equal(a->binary.lhs, b->binary.lhs) &&
+           tree_equal(a->binary.rhs, b->binary.rhs);
+}
+
+static inline bool tree_equal(const struct expr *a, const struct expr *b)
+{
+    if (a->kind != b->kind || a->type != b->type || a->depth != b->depth || !tree_same_shift(&a->shift, &b->shift)) {
+        return false;
+    }
+    switch (a->kind) {
+    case EXPR_NUMBER:
+        return a->number.duration == b->number.duration && tree_same_number(a->number.value, b->number.value);
+    case EXPR_STRING:
+        return str_eq(a->string, b->string);
+    case EXPR_SELECTOR:
+        return tree_same_selector(a, b);
+    case EXPR_RANGE:
+    case EXPR_SUBQUERY:
+        return a->range.range_ms == b->range.range_ms && a->range.step_ms == b->range.step_ms &&
+               tree_equal(a->range.expr, b->range.expr);
+    case EXPR_CALL:
+        return tree_same_call(a, b);
+    case EXPR_AGGREGATE:
+        return a->aggregate.op == b->aggregate.op && a->aggregate.grouped == b->aggregate.grouped &&
+               a->aggregate.without == b->aggregate.without &&
+               tree_same_names(a->aggregate.names, b->aggregate.names) &&
+               tree_equal_or_absent(a->aggregate.param, b->aggregate.param) &&
+               tree_equal(a->aggregate.expr, b->aggregate.expr);
+    case EXPR_BINARY:
+        return tree_same_binary(a, b);
+    case EXPR_UNARY:
+        return a->unary.negate == b->unary.negate && tree_equal(a->unary.expr, b->unary.expr);
+    case EXPR_PAREN:
+        return tree_equal(a->paren, b->paren);
+    }
+    return false;
+}
+
+/* Prints the tree, parses that, compares, prints again: fails with the texts unless all is the same. Returns the
+ * printed text in the arena. */
+static inline struct str tree_round_trip(const struct expr *expr, struct str text, struct arena *arena)
+{
+    auto_buf once, twice;
+    buf_init(&once, 1 << 24);
+    buf_init(&twice, 1 << 24);
+    struct expr *again = NULL;
+    struct error err = {0};
+    expr_print(expr, &once);
+    if (query_parse(buf_str(&once), arena, &again, &err) < 0) {
+        fail_msg(STR_FMT "\nis printed as " STR_FMT "\nwhich does not parse: %d:%d %s", STR_ARG(text),
+                 STR_ARG(buf_str(&once)), err.line, err.column, err.text);
+    }
+    expr_print(again, &twice);
+    if (!tree_equal(expr, again) || !str_eq(buf_str(&once), buf_str(&twice))) {
+        fail_msg(STR_FMT "\nis printed as " STR_FMT "\nwhich is another tree: " STR_FMT, STR_ARG(text),
+                 STR_ARG(buf_str(&once)), STR_ARG(buf_str(&twice)));
+    }
+    expr_release(again);
+    return arena_dup(arena, buf_str(&once));
+}
