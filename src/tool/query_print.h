@@ -1,5 +1,6 @@
 /*
- * Query results as text for people and scripts. Pure: no clock, no terminal, no locale of the process.
+ * Query results as text for people and scripts, and a server's JSON as a result. Pure: no clock, no terminal, no locale
+ * of the process.
  *
  * Tables: labels that all series share stand once, above; the others are columns in order of their names, numbers are
  * aligned at the right. Rows come as the answer has them. Bytes a terminal would obey are shown as \x1b.
@@ -22,6 +23,9 @@ struct query_view {
     int64_t start_ms, end_ms, step_ms; /* of the range; step 0: an instant query */
 };
 void query_print(const struct query_result *result, const struct query_view *view, struct buf *out);
+
+/* The JSON of a server's answer as a result in the arena (query_answer.c); false: it is not that. */
+bool query_answer_read(struct str body, struct arena *arena, struct query_result *out) MUST_USE;
 
 /* A matrix as sparklines or as table (query_series.c); `arena` is for what is on the way. */
 void query_print_sparklines(const struct query_result *result, const struct query_view *view, struct arena *arena,

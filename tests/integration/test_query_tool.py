@@ -109,6 +109,7 @@ def test_errors_are_the_same_from_both_sources(data, cloche):
             assert said.startswith("cloche: ") and says in said and shown in said, said
     assert "use by process" in run("query", "--data", one.data, "up", status=1)[1]
     assert "--url" in run("query", "--data", one.data, "up", status=1)[1]
+    assert run("query", "--url", one.url + "/", "--no-header", "1") == ("1\n", "")
 
 
 def test_wrong_calls_say_what_is_wrong(tmp_path):

@@ -1,0 +1,1 @@
+fuzz_target(query_answer tool)
