@@ -186,18 +186,31 @@ static int emit_by_series(struct selecting *s, struct emit out)
     return rc;
 }
 
+#define INT64_EDGE 9223372036854775808.0 /* 2^63 */
+
+static int check_k(struct eval *ev, double k)
+{
+    char text[NUMBER_MAX];
+    if (isnan(k)) {
+        return eval_fail(ev, "Parameter value is NaN");
+    }
+    return fabs(k) < INT64_EDGE ? 0
+                                : eval_fail(ev, "Scalar value %.*s %s int64", (int)number_format_g(k, text), text,
+                                            k < 0 ? "underflows" : "overflows");
+}
+
 int aggregate_select(struct eval *ev, const struct expr *expr, const struct grid *grid, struct emit out)
 {
     double *k = column_new(ev, grid);
     int rc = eval_scalar(ev, expr->aggregate.param, grid, k);
-    for (size_t i = 0; rc == 0 && i < grid->n; i++) {
-        if (isnan(k[i])) {
-            rc = eval_fail(ev, "Parameter value is NaN");
-        } else if (fabs(k[i]) >= 9.2e18) {
-            rc = eval_fail(ev, "Scalar value %g overflows int64", k[i]);
-        }
+    bool any = false; /* somewhere something is chosen */
+    for (size_t i = 0; i < grid->n; i++) {
+        any = any || !(k[i] < 1);
     }
-    if (rc < 0) {
+    for (size_t i = 0; any && rc == 0 && i < grid->n; i++) {
+        rc = check_k(ev, k[i]);
+    }
+    if (rc < 0 || !any) {
         return rc;
     }
     struct selecting s = {.ev = ev, .grid = grid, .op = expr->aggregate.op, .k = k};
@@ -253,14 +266,30 @@ static double quantile_at(const struct value_columns *group, size_t step, double
     return n ? quantile_sorted(q, scratch, n) : absent();
 }
 
+static void warn_of_quantile(struct eval *ev, const struct expr *param, double q)
+{
+    char text[NUMBER_MAX];
+    eval_warn(ev, param, "quantile value should be between 0 and 1, got %.*s", (int)number_format(q, text), text);
+}
+
+/* The extremes of all steps are named, not each. */
 static void check_quantile(struct eval *ev, const struct expr *param, const double *q, size_t n)
 {
+    double least = INFINITY, greatest = -INFINITY;
+    bool nan = false;
     for (size_t i = 0; i < n; i++) {
-        if (!(q[i] >= 0 && q[i] <= 1)) {
-            char text[NUMBER_MAX];
-            eval_warn(ev, param, "quantile value should be between 0 and 1, got %.*s", (int)number_format(q[i], text),
-                      text);
-        }
+        nan = nan || isnan(q[i]);
+        least = fmin(least, q[i]);
+        greatest = fmax(greatest, q[i]);
+    }
+    if (nan) {
+        warn_of_quantile(ev, param, NAN);
+    }
+    if (greatest > 1) {
+        warn_of_quantile(ev, param, greatest);
+    }
+    if (least < 0) {
+        warn_of_quantile(ev, param, least);
     }
 }
 
@@ -297,13 +326,45 @@ struct counting {
     size_t count_cap;
 };
 
-static uint32_t group_of_value(struct counting *c, const struct column *column, double value)
+#define PLAIN_MAX 512 /* 1e308 in full, the longest fraction is 1e-323 with 17 digits */
+
+/* Digits without an exponent, however many they are. */
+static void plain_number(double value, struct buf *out)
 {
     char text[NUMBER_MAX];
-    size_t len = number_format(value, text);
+    struct str s = str_make(text, number_format(value, text));
+    ptrdiff_t e = isfinite(value) ? str_find(s, STR("e")) : -1;
+    int64_t exponent = 0;
+    if (e < 0 || !str_to_int64(str_slice(s, (size_t)e + 1 + (s.p[e + 1] == '+'), s.len), &exponent)) {
+        buf_add(out, s);
+        return;
+    }
+    struct str digits = str_slice(s, s.p[0] == '-', (size_t)e);
+    int64_t whole = exponent + 1, at = 0; /* digits before the point */
+    buf_add(out, value < 0 ? STR("-") : STR(""));
+    buf_add(out, whole <= 0 ? STR("0.") : STR(""));
+    for (int64_t i = whole; i < 0; i++) {
+        buf_add_char(out, '0');
+    }
+    for (size_t i = 0; i < digits.len; i++) {
+        if (digits.p[i] != '.') {
+            buf_add(out, at++ == whole && whole > 0 ? STR(".") : STR(""));
+            buf_add_char(out, digits.p[i]);
+        }
+    }
+    for (; at < whole; at++) {
+        buf_add_char(out, '0');
+    }
+}
+
+static uint32_t group_of_value(struct counting *c, const struct column *column, double value)
+{
+    auto_buf text;
+    buf_init(&text, PLAIN_MAX);
+    plain_number(value, &text);
     struct labels_builder b;
     labels_builder_from(&b, c->ev->arena, column->labels);
-    labels_set(&b, c->label, arena_dup(c->ev->arena, str_make(text, len)));
+    labels_set(&b, c->label, arena_dup(c->ev->arena, buf_str(&text)));
     struct column labelled = {.labels = labels_finish(&b, false), .drop_name = column->drop_name};
     bool created;
     uint32_t number = grouping_find(&c->grouping, &labelled, &created);

@@ -84,7 +84,7 @@ __attribute__((format(printf, 4, 0))) static void note(struct eval *ev, const ch
 {
     auto_buf b;
     buf_init(&b, 4096);
-    char text[1024];
+    char text[2048];
     vsnprintf(text, sizeof(text), fmt, args);
     buf_addf(&b, "PromQL %s: %s (%d:%d)", kind, text, at->line, at->column);
     bool warning = kind[0] == 'w';

@@ -2,6 +2,7 @@
  * Quantiles and shares of classic histograms: one series per bucket, label le its upper bound.
  * Source of the rules: Prometheus promql/quantile.go, 3.x, for behaviour only.
  */
+#include "src/base/clock.h"
 #include "src/base/number.h"
 #include "src/query/impl.h"
 #include "src/query/labelset.h"
@@ -47,16 +48,19 @@ static struct histogram *histogram_of(struct gathering *g, const struct column *
     return &g->histograms[g->n++];
 }
 
+static struct str of_metric(struct eval *ev, struct str name)
+{
+    return name.len ? arena_printf(ev->arena, " for metric name \"" STR_FMT "\"", STR_ARG(name)) : STR("");
+}
+
 static int gather(void *ctx, struct column *column)
 {
     struct gathering *g = ctx;
     struct str le = labels_get(column->labels, STR("le")), name = labels_get(column->labels, METRIC_NAME);
     double bound;
     if (!number_parse(le, &bound)) {
-        eval_warn(g->ev, g->arg,
-                  "bucket label \"le\" is missing or has a malformed value of \"" STR_FMT
-                  "\" for metric name \"" STR_FMT "\"",
-                  STR_ARG(le), STR_ARG(name));
+        eval_warn(g->ev, g->arg, "bucket label \"le\" is missing or has a malformed value of \"" STR_FMT "\"" STR_FMT,
+                  STR_ARG(le), STR_ARG(of_metric(g->ev, name)));
         return 0;
     }
     struct histogram *h = histogram_of(g, column);
@@ -113,8 +117,23 @@ static bool nearly_equal(double a, double b)
     return difference / fmin(sum, DBL_MAX) < 1e-12;
 }
 
+/* What was mended by more than rounding, over all steps and series of a metric. */
+struct mending {
+    struct str metric;
+    size_t histograms;
+    double least_le, greatest_le, difference;
+    int64_t first_ms, last_ms;
+};
+
+static void note_mended(struct mending *m, struct bucket b, double highest)
+{
+    m->least_le = fmin(m->least_le, b.le);
+    m->greatest_le = fmax(m->greatest_le, b.le);
+    m->difference = fmax(m->difference, highest - b.count);
+}
+
 /* Cumulative counts never fall. Rounding makes them fall a little: mended silently; else it is remarked on. */
-static bool make_monotonic(struct bucket *b, size_t n)
+static bool make_monotonic(struct bucket *b, size_t n, struct mending *mending)
 {
     bool forced = false;
     double highest = b[0].count;
@@ -124,7 +143,10 @@ static bool make_monotonic(struct bucket *b, size_t n)
         }
         bool rounding = nearly_equal(b[i].count, highest);
         if (rounding || b[i].count < highest) {
-            forced = forced || !rounding;
+            if (!rounding) {
+                note_mended(mending, b[i], highest);
+                forced = true;
+            }
             b[i].count = highest;
             continue;
         }
@@ -133,7 +155,23 @@ static bool make_monotonic(struct bucket *b, size_t n)
     return forced;
 }
 
-static double bucket_quantile(double q, struct bucket *b, size_t n, bool *forced)
+/* The first bucket whose count reaches rank, n - 1 if none before it does. (Halving, so that NaN counts do as they do
+ * in Prometheus.) */
+static size_t bucket_of_rank(const struct bucket *b, size_t n, double rank)
+{
+    size_t lo = 0, hi = n - 1;
+    while (lo < hi) {
+        size_t middle = lo + (hi - lo) / 2;
+        if (b[middle].count >= rank) {
+            hi = middle;
+        } else {
+            lo = middle + 1;
+        }
+    }
+    return lo;
+}
+
+static double bucket_quantile(double q, struct bucket *b, size_t n, struct mending *mending)
 {
     if (isnan(q)) {
         return NAN;
@@ -141,19 +179,21 @@ static double bucket_quantile(double q, struct bucket *b, size_t n, bool *forced
     if (q < 0 || q > 1) {
         return q < 0 ? -INFINITY : INFINITY;
     }
-    if (!isinf(b[n - 1].le) || b[n - 1].le < 0) {
+    if (!isinf(b[n - 1].le) || b[n - 1].le < 0 || n < 2) {
         return NAN;
     }
-    *forced = make_monotonic(b, n);
+    struct mending mended = *mending;
+    bool forced = make_monotonic(b, n, &mended);
     double total = b[n - 1].count;
-    if (n < 2 || total == 0 || isnan(total)) {
+    if (total == 0) {
         return NAN;
+    }
+    if (forced) {
+        *mending = mended;
+        mending->histograms++;
     }
     double rank = q * total;
-    size_t i = 0;
-    while (i < n - 1 && !(b[i].count >= rank)) {
-        i++;
-    }
+    size_t i = bucket_of_rank(b, n, rank);
     if (i == n - 1) {
         return b[n - 2].le;
     }
@@ -206,6 +246,40 @@ static int emit_histogram(const struct histogram *h, double *v, const struct gri
     return column_empty(v, grid->n) ? 0 : emit_column(out, &column);
 }
 
+static struct mending *mending_of(struct mending *v, size_t *n, struct str metric)
+{
+    for (size_t i = 0; i < *n; i++) {
+        if (str_eq(v[i].metric, metric)) {
+            return &v[i];
+        }
+    }
+    v[*n] = (struct mending){.metric = metric, .least_le = INFINITY, .greatest_le = -INFINITY};
+    return &v[(*n)++];
+}
+
+#define SECONDS_LENGTH 19 /* of 2026-01-01T00:00:00.000Z, what comes before the fraction */
+
+static void remark_on_mending(struct eval *ev, const struct expr *arg, const struct mending *m)
+{
+    if (!m->histograms) {
+        return;
+    }
+    char least[NUMBER_MAX], greatest[NUMBER_MAX], difference[NUMBER_MAX];
+    auto_buf first, last;
+    buf_init(&first, 64);
+    buf_init(&last, 64);
+    clock_format_rfc3339(m->first_ms, &first);
+    clock_format_rfc3339(m->last_ms, &last);
+    snprintf(difference, sizeof(difference), "%.2g", m->difference);
+    eval_info(ev, arg,
+              "input to histogram_quantile needed to be fixed for monotonicity (see "
+              "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)" STR_FMT
+              ", from buckets %.*s to %.*s, with a max diff of %s, over %zu samples from %.*sZ to %.*sZ",
+              STR_ARG(of_metric(ev, m->metric)), (int)number_format(m->least_le, least), least,
+              (int)number_format(m->greatest_le, greatest), greatest, difference, m->histograms, SECONDS_LENGTH,
+              first.p, SECONDS_LENGTH, last.p);
+}
+
 int stream_histogram_quantile(struct eval *ev, const struct expr *call, const struct grid *grid, struct emit out)
 {
     struct gathering g;
@@ -224,23 +298,24 @@ int stream_histogram_quantile(struct eval *ev, const struct expr *call, const st
         }
     }
     struct bucket *buckets = arena_array(ev->arena, struct bucket, g.widest + 1);
+    struct mending *mendings = arena_array(ev->arena, struct mending, g.n + 1);
+    size_t metrics = 0;
     for (size_t k = 0; rc == 0 && k < g.n; k++) {
         const struct histogram *h = &g.histograms[k];
-        bool forced_any = false;
+        struct mending *mending = mending_of(mendings, &metrics, labels_get(h->labels, METRIC_NAME));
         for (size_t i = 0; i < grid->n; i++) {
-            bool forced = false;
-            size_t n = buckets_at(h, i, buckets);
-            v[i] = n ? bucket_quantile(q[i], buckets, n, &forced) : absent();
-            forced_any = forced_any || forced;
-        }
-        if (forced_any) {
-            eval_info(ev, call->call.args[1],
-                      "input to histogram_quantile needed to be fixed for monotonicity (see "
-                      "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) for metric "
-                      "name \"" STR_FMT "\"",
-                      STR_ARG(labels_get(h->labels, METRIC_NAME)));
+            size_t n = buckets_at(h, i, buckets), before = mending->histograms;
+            v[i] = n ? bucket_quantile(q[i], buckets, n, mending) : absent();
+            if (mending->histograms > before) {
+                mending->first_ms =
+                    before && mending->first_ms < grid_ms(grid, i) ? mending->first_ms : grid_ms(grid, i);
+                mending->last_ms = before && mending->last_ms > grid_ms(grid, i) ? mending->last_ms : grid_ms(grid, i);
+            }
         }
         rc = emit_histogram(h, v, grid, out);
+    }
+    for (size_t k = 0; rc == 0 && k < metrics; k++) {
+        remark_on_mending(ev, call->call.args[1], &mendings[k]);
     }
     return rc;
 }

@@ -64,12 +64,17 @@ static bool destination_legal(struct str name)
     return name.len && name.len <= LABEL_NAME_MAX && utf8_valid(name);
 }
 
+/* As it is, which is Prometheus' text; what is no text is quoted. */
 static int fail_name(struct eval *ev, const char *which, const char *function, struct str name)
 {
-    auto_buf quoted;
-    buf_init(&quoted, 4096);
-    text_quote(str_slice(name, 0, 100), &quoted);
-    return eval_fail(ev, "invalid %s label name in %s(): " STR_FMT, which, function, STR_ARG(buf_str(&quoted)));
+    auto_buf text;
+    buf_init(&text, 4096);
+    if (utf8_valid(name)) {
+        buf_add(&text, name);
+    } else {
+        text_quote(str_slice(name, 0, 100), &text);
+    }
+    return eval_fail(ev, "invalid %s label name in %s(): " STR_FMT, which, function, STR_ARG(buf_str(&text)));
 }
 
 /* ---- label_replace ---- */
@@ -151,7 +156,7 @@ int stream_label_replace(struct eval *ev, const struct expr *call, const struct 
     struct error why = {0};
     struct str pattern = eval_string(call->call.args[4]);
     if (regex_compile(pattern, &r.regex, &why) < 0) {
-        return eval_fail(ev, "invalid regular expression in label_replace(): %s", why.text);
+        return eval_fail(ev, "invalid regular expression in label_replace(): " STR_FMT, STR_ARG(pattern));
     }
     group_table_init(&r.table, ev->arena);
     int rc = eval_vector(ev, call->call.args[0], grid, (struct emit){replace_column, &r});

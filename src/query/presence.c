@@ -10,7 +10,7 @@ struct presence {
     const struct expr *range; /* absent_over_time */
 };
 
-/* Labels a selector fixes: names with exactly one matcher, an equality. */
+/* Labels a selector fixes: the first equality of a name, unless another matcher of that name comes after it. */
 static struct labels fixed_labels(struct eval *ev, const struct expr *expr)
 {
     expr = expr_strip(expr);
@@ -21,13 +21,12 @@ static struct labels fixed_labels(struct eval *ev, const struct expr *expr)
     labels_builder_init(&b, ev->arena);
     for (size_t i = 0; expr->kind == EXPR_SELECTOR && i < expr->selector.matcher_count; i++) {
         const struct matcher *m = &expr->selector.matchers[i];
-        bool single = m->op == MATCH_EQ && !str_eq(m->name, METRIC_NAME);
-        for (size_t k = 0; single && k < expr->selector.matcher_count; k++) {
-            single = k == i || !str_eq(expr->selector.matchers[k].name, m->name);
+        bool first = m->op == MATCH_EQ && !str_eq(m->name, METRIC_NAME);
+        for (size_t k = 0; first && k < i; k++) {
+            const struct matcher *before = &expr->selector.matchers[k];
+            first = before->op != MATCH_EQ || !str_eq(before->name, m->name);
         }
-        if (single) {
-            labels_set(&b, m->name, m->value);
-        }
+        labels_set(&b, m->name, first ? m->value : STR(""));
     }
     return labels_finish(&b, false);
 }

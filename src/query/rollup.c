@@ -22,7 +22,8 @@ struct rollup {
     size_t *resets, reset_cap;
     double *scratch;
     size_t scratch_cap;
-    bool counter; /* rate, increase: a name that is no counter's is remarked on */
+    bool counter;                   /* rate, increase: a name that is no counter's is remarked on */
+    int (*check)(struct rollup *r); /* of the arguments where the column has values; may be NULL */
 };
 
 static size_t find_resets(struct rollup *r, const struct samples *samples)
@@ -53,7 +54,7 @@ void remark_on_name(struct eval *ev, const struct expr *call, struct labels labe
             return;
         }
     }
-    eval_info(ev, call->call.args[0],
+    eval_info(ev, expr_strip(call->call.args[0]),
               "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"" STR_FMT "\"",
               STR_ARG(name));
 }
@@ -102,8 +103,11 @@ static int rollup_series(void *ctx, const struct samples *samples)
         any = any || !is_absent(r->v[i]);
         rc = eval_check_read(r->ev, 0, w.n); /* one series with long windows may be the whole query's work */
     }
-    if (r->counter) {
+    if (r->counter && any && !samples->drop_name) {
         remark_on_name(r->ev, r->call, samples->labels);
+    }
+    if (r->check && any && rc == 0) {
+        rc = r->check(r);
     }
     struct column column = {
         .labels = samples->labels, .drop_name = samples->drop_name || !r->call->call.function->keeps_name, .v = r->v};
@@ -117,7 +121,7 @@ static int check_smoothing(struct rollup *r)
     for (size_t k = 0; k < 2; k++) {
         for (size_t i = 0; i < r->grid->n; i++) {
             double f = r->args[k][i];
-            if (!(f > 0 && f < 1)) {
+            if (!is_absent(r->v[i]) && (f <= 0 || f >= 1)) {
                 return eval_fail(r->ev, "invalid %s. Expected: 0 < %s < 1, got: %f", names[k], letters[k], f);
             }
         }
@@ -125,16 +129,17 @@ static int check_smoothing(struct rollup *r)
     return 0;
 }
 
-static void check_quantile(struct rollup *r)
+static int check_quantile(struct rollup *r)
 {
     for (size_t i = 0; i < r->grid->n; i++) {
         double q = r->args[0][i];
-        if (!(q >= 0 && q <= 1)) {
+        if (!is_absent(r->v[i]) && !(q >= 0 && q <= 1)) {
             char text[NUMBER_MAX];
             eval_warn(r->ev, r->call->call.args[0], "quantile value should be between 0 and 1, got %.*s",
                       (int)number_format(q, text), text);
         }
     }
+    return 0;
 }
 
 int eval_rollup(struct eval *ev, const struct expr *call, const struct grid *grid, struct emit out)
@@ -155,16 +160,13 @@ int eval_rollup(struct eval *ev, const struct expr *call, const struct grid *gri
         }
         r.args[r.arg_count++] = values;
     }
-    if (fn == rollup_quantile) {
-        check_quantile(&r);
-    }
-    int rc = fn == rollup_double_exponential ? check_smoothing(&r) : 0;
-    if (rc == 0 && call->call.function->points && r.range->kind == EXPR_RANGE) {
+    r.check = fn == rollup_quantile ? check_quantile : fn == rollup_double_exponential ? check_smoothing : NULL;
+    if (call->call.function->points && r.range->kind == EXPR_RANGE) {
         struct source source = source_of(ev, r.range, grid, true);
         if (source.points) {
             return eval_rollup_points(ev, call, r.range, grid, &source, out);
         }
     }
     r.v = column_new(ev, grid);
-    return rc < 0 ? rc : eval_samples(ev, r.range, grid, false, (struct emit_samples){rollup_series, &r});
+    return eval_samples(ev, r.range, grid, false, (struct emit_samples){rollup_series, &r});
 }

@@ -49,7 +49,7 @@ static int points_series(void *ctx, struct labels labels, const struct point_col
         any = any || !is_absent(s->v[i]);
         rc = eval_check_read(s->ev, 0, w.hi - w.lo);
     }
-    if (s->counter) {
+    if (s->counter && any) {
         remark_on_name(s->ev, s->call, labels);
     }
     struct column column = {.labels = labels, .drop_name = !s->call->call.function->keeps_name, .v = s->v};
