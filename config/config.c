@@ -42,6 +42,7 @@ static const struct option document_options[] = {
     {OPTION(struct document, "query_max_memory", OPTION_STR, query_max_memory), .fallback = "1GB"},
     {OPTION(struct document, "query_max_concurrency", OPTION_INT, query_max_concurrency), .fallback = "20", .min = 1,
      .max = 1000},
+    {OPTION(struct document, "query_cache_size", OPTION_STR, query_cache_size), .fallback = "32MB"},
     {OPTION(struct document, "query_log_slower_than", OPTION_DURATION, query_log_slower_ms), .fallback = "5s", .min = 0,
      .max = 60 * MINUTE},
     {OPTION(struct document, "external_labels", OPTION_LABELS, external_labels)},
@@ -152,6 +153,7 @@ static void take_scalars(struct config *config, const struct document *doc)
     config->out_of_order_ms = doc->out_of_order_ms;
     (void)!parse_size(doc->retention_size, &config->retention_bytes); /* checked by check_scalars() */
     (void)!parse_size(doc->query_max_memory, &config->query_max_memory);
+    (void)!parse_size(doc->query_cache_size, &config->query_cache_bytes);
     config->task_retention_ms = doc->task_retention_ms;
     config->sync_always = str_is(doc->sync, "always");
     config->evaluation_interval_ms = doc->evaluation_interval_ms;
@@ -185,6 +187,11 @@ static int check_scalars(const struct document *doc, struct error *err)
         return error_set(err, ERR_CONFIG,
                          "\"query_max_memory\" is a size of at least 1MB such as 1GB, not \"" STR_FMT "\"",
                          STR_ARG(doc->query_max_memory));
+    }
+    if (!parse_size(doc->query_cache_size, &size)) {
+        return error_set(err, ERR_CONFIG,
+                         "\"query_cache_size\" is a size such as 32MB (0: no cache), not \"" STR_FMT "\"",
+                         STR_ARG(doc->query_cache_size));
     }
     static const char *const levels[] = {"debug", "info", "warn", "error"};
     for (size_t i = 0; i < COUNT(levels); i++) {

@@ -75,6 +75,7 @@ struct config {
     int64_t query_max_series;                    /* 0: any number */
     uint64_t query_max_memory;                   /* bytes; 1 GiB */
     int64_t query_max_concurrency;               /* 20 */
+    uint64_t query_cache_bytes;                  /* 32 MiB; 0: no cache */
     int64_t query_log_slower_ms;                 /* 5 s; 0: none is logged */
     struct labels external_labels;
     const struct config_target *targets;

@@ -488,10 +488,15 @@ static void insert_runs(struct incoming *c, uint64_t wal_seq)
 {
     struct metrics *m = c->m;
     int64_t now_ms = clock_mono_ms();
+    int64_t oldest_ms = INT64_MAX;
     m->seq++;
     vec_each (const struct run *, run, &c->in->runs) {
         head_insert(m, run, c->in->values.p, wal_seq);
         m->windows->touched_ms = now_ms;
+        oldest_ms = run->t_ms < oldest_ms ? run->t_ms : oldest_ms;
+    }
+    if (c->in->runs.len) {
+        changes_note(&m->changes, oldest_ms);
     }
     self_set(SELF_HEAD_SAMPLES, (int64_t)m->samples_in_head);
 }

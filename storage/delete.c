@@ -116,11 +116,12 @@ static int rewrite(const struct deletion *d, struct snapshot *snapshot, enum tie
         tiers_touch(out.job, start_ms);
     }
     rc = block_writer_end(&out, rc);
+    metrics_lock_all(d->m);
     if (rc == 0 && tier == TIER_RAW) {
-        metrics_lock_all(d->m);
         tiers_touched(d->m, start_ms);
-        metrics_unlock_all(d->m);
     }
+    changes_note(&d->m->changes, INT64_MIN);
+    metrics_unlock_all(d->m);
     return rc;
 }
 

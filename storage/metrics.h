@@ -14,6 +14,7 @@
  * records that are needed no more.
  */
 #pragma once
+#include "storage/changes.h"
 #include "storage/damage.h"
 #include "storage/disk.h"
 #include "storage/head.h"
@@ -75,7 +76,8 @@ struct metrics {
     size_t full_first;
     uint64_t full_bytes;
     int64_t newest_ms; /* of all samples ever seen; INT64_MIN: none */
-    struct disk disk;  /* windows with blocks */
+    struct changes changes;
+    struct disk disk; /* windows with blocks */
     struct damage *damage;
     uint64_t wal_keep_from; /* records below are not needed; atomic */
     struct disk tick_gone;  /* writer thread: windows that the transaction deletes */

@@ -25,6 +25,11 @@ static inline void snapshot_close_indirect(struct snapshot **s)
 }
 #define auto_snapshot __attribute__((cleanup(snapshot_close_indirect)))
 
+/* For caches of answers (storage/changes.h): a token taken before a snapshot is opened, and later the smallest time of
+ * the samples written since; INT64_MAX: none, INT64_MIN: anything may be different. */
+uint64_t store_change_token(struct store *store);
+int64_t store_changed_since(struct store *store, uint64_t token);
+
 struct series_ref {
     series_id id;
     struct labels labels; /* with __name__ */

@@ -130,6 +130,7 @@ static void note_gone(struct metrics *m, enum tier tier, int64_t start_ms)
         *disk_add(&m->tick_gone, tier, start_ms) = *it;
         disk_remove(&m->disk, tier, start_ms);
     }
+    changes_note(&m->changes, INT64_MIN);
     metrics_unlock_all(m);
 }
 
@@ -199,6 +200,7 @@ void metrics_committed(void *ctx, struct writer_job **jobs, size_t n)
     for (int tier = 0; tier < TIER_COUNT; tier++) {
         vec_clear(&m->tick_gone.tiers[tier]);
     }
+    changes_note(&m->changes, INT64_MIN);
     metrics_unlock_all(m);
     pthread_mutex_lock(&m->upkeep_lock);
     m->blocks_deleted = true;
@@ -217,6 +219,7 @@ void metrics_aborted(void *ctx)
         }
         vec_clear(&m->tick_gone.tiers[tier]);
     }
+    changes_note(&m->changes, INT64_MIN);
     metrics_unlock_all(m);
 }
 

@@ -154,5 +154,13 @@ const char *value_type_text(enum value_type type);
 /* s in double quotes with Go's escapes (print.c). */
 void text_quote(struct str s, struct buf *out);
 
+/* Which samples a range query's step at time t depends on at most: those up to t + forward_ms, and those up to fixed_ms
+ * (INT64_MIN: none is fixed). whole_range: also on where the query's range begins or ends (reach.c). */
+struct expr_reach {
+    bool whole_range;
+    int64_t forward_ms, fixed_ms;
+};
+struct expr_reach expr_reach(const struct expr *expr);
+
 /* Sets types bottom up and refuses what cannot be evaluated (check.c). */
 int expr_check(struct expr *expr, struct error *err) MUST_USE;

@@ -321,6 +321,7 @@ static int start_web(struct daemon *d, struct error *err)
         .query_max_memory = d->config->query_max_memory,
         .query_max_concurrency = (int)d->config->query_max_concurrency,
         .query_log_slower_ms = d->config->query_log_slower_ms,
+        .query_cache = d->config->query_cache_bytes ? query_cache_new(d->config->query_cache_bytes) : NULL,
         .scrape_interval_ms = d->config->target_count ? d->config->targets[0].interval_ms : 15000,
         .data_dir = str_of(d->data_dir),
         .dashboards_dir = str_of(d->dashboards_dir),
@@ -386,6 +387,7 @@ static void tear_down(struct daemon *d) LOOP_ONLY
 {
     http_server_stop(d->server);
     http_server_free(d->server);
+    query_cache_free(d->api.query_cache);
     alerts_free(d->alerts);
     scheduler_free(d->scheduler);
     http_client_free(d->http);

@@ -9,7 +9,7 @@
 #include "config/config.h"
 #include "src/base/board.h"
 #include "src/base/feed.h"
-#include "src/query/query.h"
+#include "src/query/cache.h"
 #include "web/server/server.h"
 
 struct api_context {
@@ -23,6 +23,7 @@ struct api_context {
     size_t query_max_memory;                      /* 0: 1 GiB */
     int query_max_concurrency;                    /* 0: 20 */
     int64_t query_log_slower_ms;                  /* 0: none is logged */
+    struct query_cache *query_cache;              /* NULL: none */
     int64_t scrape_interval_ms;                   /* default of targets, for $__rate_interval */
     struct str data_dir;
     struct str dashboards_dir; /* more dashboards, re-read on request; may be empty */

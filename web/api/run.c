@@ -23,7 +23,7 @@ bool run_options_read(struct http_request *r, const struct api_context *api, str
     struct error err = {0};
     struct str timeout = http_param(r, "timeout"), lookback = http_param(r, "lookback_delta"),
                resolution = http_param(r, "resolution");
-    *out = (struct run_options){.timeout_ms = api->query_timeout_ms};
+    *out = (struct run_options){.timeout_ms = api->query_timeout_ms, .nocache = str_is(http_param(r, "nocache"), "1")};
     if (timeout.len) {
         int64_t asked;
         if (param_duration(timeout, &asked, &err)) {
@@ -169,9 +169,11 @@ static int evaluate(struct run *run, const struct expr *expr, const struct run_o
                                     .cancelled_ctx = run,
                                     .progress = &active->progress};
     active_running(active);
-    return active->step_ms
-               ? query_range(api->store, expr, active->start_ms, active->end_ms, active->step_ms, &q, arena, out, err)
-               : query_instant(api->store, expr, active->end_ms, &q, arena, out, err);
+    if (active->step_ms == 0) {
+        return query_instant(api->store, expr, active->end_ms, &q, arena, out, err);
+    }
+    return query_range_cached(options->nocache ? NULL : api->query_cache, api->store, expr, active->text,
+                              active->start_ms, active->end_ms, active->step_ms, &q, arena, out, err);
 }
 
 int run_query(struct http_request *r, const struct api_context *api, const struct expr *expr,

@@ -10,12 +10,13 @@
 struct run_options {
     int64_t timeout_ms, lookback_ms;
     enum query_resolution resolution;
+    bool nocache;
     /* run_query() tells: */
     int64_t queue_us;
     bool instant;
 };
 
-/* Parameters timeout, lookback_delta and resolution. False: refused with 400. */
+/* Parameters timeout, lookback_delta, resolution and nocache. False: refused with 400. */
 bool run_options_read(struct http_request *r, const struct api_context *api, struct run_options *out) MUST_USE;
 /* Parameter query, parsed into the request's arena: expr_release(). False: refused with 400. */
 bool run_parse(struct http_request *r, struct expr **out) MUST_USE;

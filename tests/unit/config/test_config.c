@@ -136,6 +136,9 @@ static void mistakes_are_named_with_their_place(void **state)
     expect_error("scrape_interval: 1ms\n", 1, 18, "between 1s and 1d");
     expect_error("allow_remote: maybe\n", 1, 15, "true or false");
     expect_error("query_max_samples: many\n", 1, 20, "whole number");
+    expect_error("query_max_memory: 1KB\n", 0, 0, "query_max_memory");
+    expect_error("query_cache_size: much\n", 0, 0, "query_cache_size");
+    expect_error("query_max_concurrency: 0\n", 1, 24, "from 1 to 1000");
     expect_error("targets:\n  celry: []\n", 2, 3, "did you mean \"celery\"");
     expect_error("targets:\n  redis:\n    - name: x\n", 3, 7, "needs \"url\"");
     expect_error("targets:\n  redis:\n    - url: http://x\n", 3, 7, "begins with redis://");

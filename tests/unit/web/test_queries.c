@@ -15,6 +15,7 @@ static struct http_server *server;
 static struct api_context api;
 static char dir[] = "/tmp/cloche-queries-XXXXXX";
 static int port;
+static int64_t begin_s;
 
 static int start(void **state)
 {
@@ -31,6 +32,13 @@ static int start(void **state)
     for (int i = 0; i < 20; i++) {
         const struct label labels[] = {{STR("i"), arena_printf(&a, "%d", i)}};
         assert_true(batch_add(&b, STR("many"), labels, 1, i));
+    }
+    assert_int_equal(store_append(store, &b, NULL, NULL), 0);
+    batch_release(&b);
+    batch_init(&b, &a, STR("long"), 0, (struct labels){0});
+    begin_s = clock_wall_ms() / 1000 - 1000;
+    for (int i = 0; i < 600; i++) {
+        assert_true(batch_add_at(&b, STR("long"), NULL, 0, (begin_s + i) * 1000, i));
     }
     assert_int_equal(store_append(store, &b, NULL, NULL), 0);
     batch_release(&b);
@@ -222,6 +230,24 @@ static void stats_have_prometheus_shape(void **state)
     assert_true(raw_has(answer, "cloche_query_seconds_count ") && raw_has(answer, "cloche_queries_running 0"));
 }
 
+static void a_range_query_is_answered_from_the_cache_unless_asked_otherwise(void **state)
+{
+    (void)state;
+    const char *path =
+        arena_cstr(&arena, arena_printf(&arena, "/api/v1/query_range?query=sum(long)&start=%lld&end=%lld&step=10",
+                                        (long long)begin_s, (long long)begin_s + 590));
+    const char *anew = arena_cstr(&arena, arena_printf(&arena, "%s&nocache=1", path));
+    api.query_cache = query_cache_new(1u << 20);
+    struct str first = raw_body(raw_get(&arena, port, path, NULL));
+    int64_t hits = self_get(SELF_QUERY_CACHE_HITS);
+    assert_str_eq(raw_body(raw_get(&arena, port, path, NULL)), first);
+    assert_int_equal(self_get(SELF_QUERY_CACHE_HITS), hits + 1);
+    assert_true(raw_has(first, "\"580\"],") && raw_has(first, "\"590\"]]}]}}"));
+    assert_str_eq(raw_body(raw_get(&arena, port, anew, NULL)), first);
+    assert_int_equal(self_get(SELF_QUERY_CACHE_HITS), hits + 1);
+    query_cache_free(steal(api.query_cache));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -230,6 +256,7 @@ int main(void)
         cmocka_unit_test(limits_have_prometheus_types),
         cmocka_unit_test(a_slow_query_gives_one_line_with_its_cost),
         cmocka_unit_test(stats_have_prometheus_shape),
+        cmocka_unit_test(a_range_query_is_answered_from_the_cache_unless_asked_otherwise),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
