@@ -9,9 +9,10 @@
 #include "src/base/buf.h"
 #include "src/base/vec.h"
 
-/* Cells a text takes. */
+/* Cells a text takes (text_width.c). */
 size_t text_width(struct str text);
-/* With control characters and bytes that are no UTF-8 as \n, \t, \x1b: foreign text never commands a terminal. */
+/* With control characters, turns of the direction of writing and bytes that are no UTF-8 as \n, \t, \x1b: foreign text
+ * never commands a terminal. */
 struct str text_visible(struct str text, struct arena *arena);
 
 struct table {

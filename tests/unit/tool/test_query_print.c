@@ -69,6 +69,12 @@ static void texts_never_command_the_terminal(void **state)
     assert_printed(&result, (struct query_view){.header = false},
                    "\\x1b[2J\\n\\t           1\n"
                    "\\xc2\\x9b\\xff\\xe2\\x82  2\n");
+    auto_arena arena;
+    arena_init(&arena);
+    assert_str_is(text_visible(STR("a\xe2\x80\xae"
+                                   "b\xe2\x80\xa8\x7f é"),
+                               &arena),
+                  "a\\xe2\\x80\\xaeb\\xe2\\x80\\xa8\\x7f é"); /* right to left, line separator */
 }
 
 static void widths_are_those_of_a_terminal(void **state)
@@ -78,6 +84,8 @@ static void widths_are_those_of_a_terminal(void **state)
     assert_int_equal(text_width(STR("é東")), 3);
     assert_int_equal(text_width(STR("e\xcc\x81")), 1); /* a combining accent */
     assert_int_equal(text_width(STR("\xff\xff")), 2);
+    assert_int_equal(text_width(STR("한글😀\xf0\xa0\x80\x80")), 8); /* wide ones of three and four bytes */
+    assert_int_equal(text_width(STR("─▁█·ｱ")), 5);
     assert_int_equal(text_width((struct str){0}), 0);
 }
 
