@@ -2,8 +2,10 @@
 #include "src/base/str.h"
 #include "src/tool/tool.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char usage[] =
     "cloche watches a Celery + Redis + PostgreSQL application: metrics, tasks, alerts, pages.\n"
@@ -44,8 +46,22 @@ static const struct verb {
 } verbs[] = {{"serve", tool_serve},   {"check", tool_check},   {"query", tool_query},
              {"export", tool_export}, {"import", tool_import}, {"backup", tool_backup}};
 
+/* A stream that was closed by who started us would be the next file that is opened: the log would be written into the
+ * store. Read-only, so that writing still fails. */
+static void hold_standard_streams(void)
+{
+    int fd;
+    do {
+        fd = open("/dev/null", O_RDONLY);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 int main(int argc, char **argv)
 {
+    hold_standard_streams();
     const char *name = argc > 1 ? argv[1] : "serve";
     if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h")) {
         fputs(usage, stdout);

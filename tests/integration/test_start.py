@@ -26,6 +26,13 @@ def test_a_second_start_on_the_same_data_is_refused(cloche):
     assert one.data in text and str(one.process.pid) in text
 
 
+def test_closed_standard_streams_are_never_a_file_of_the_store(cloche):
+    one = cloche(args=["--store-only"], start=False)
+    one.process = subprocess.Popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", *one.command()], env=one.env)
+    wait_for("cloche to be ready", lambda: one.alive() and one.get("/-/ready"))
+    assert {os.readlink(f"/proc/{one.process.pid}/fd/{fd}") for fd in range(3)} == {"/dev/null"}
+
+
 def test_a_port_in_use_is_named(cloche):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         one = cloche(start=False, args=["--store-only"])
