@@ -45,6 +45,7 @@ static const struct option document_options[] = {
     {OPTION(struct document, "query_cache_size", OPTION_STR, query_cache_size), .fallback = "32MB"},
     {OPTION(struct document, "query_log_slower_than", OPTION_DURATION, query_log_slower_ms), .fallback = "5s", .min = 0,
      .max = 60 * MINUTE},
+    {OPTION(struct document, "enable_feature", OPTION_STR_LIST, enabled_features)},
     {OPTION(struct document, "external_labels", OPTION_LABELS, external_labels)},
     {OPTION(struct document, "rule_files", OPTION_STR_LIST, rule_files)},
     {OPTION(struct document, "shipped_rules", OPTION_BOOL, shipped_rules), .fallback = "true"},
@@ -162,6 +163,8 @@ static void take_scalars(struct config *config, const struct document *doc)
     config->query_max_series = doc->query_max_series;
     config->query_max_concurrency = doc->query_max_concurrency;
     config->query_log_slower_ms = doc->query_log_slower_ms;
+    config->enabled_features = doc->enabled_features.v;
+    config->enabled_feature_count = doc->enabled_features.n;
     config->external_labels = doc->external_labels;
     config->default_rules = doc->shipped_rules;
     config->disabled_rules = doc->disabled_rules.v;

@@ -77,6 +77,8 @@ struct config {
     int64_t query_max_concurrency;               /* 20 */
     uint64_t query_cache_bytes;                  /* 32 MiB; 0: no cache */
     int64_t query_log_slower_ms;                 /* 5 s; 0: none is logged */
+    const struct str *enabled_features;          /* experimental parts of PromQL (src/query/features.h) */
+    size_t enabled_feature_count;
     struct labels external_labels;
     const struct config_target *targets;
     size_t target_count;

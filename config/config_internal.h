@@ -17,7 +17,7 @@ struct document {
         scrape_timeout_ms, evaluation_interval_ms;
     int64_t query_timeout_ms, query_max_samples, query_max_series, query_max_concurrency, query_log_slower_ms;
     struct labels external_labels;
-    struct option_list rule_files, disabled_rules;
+    struct option_list rule_files, disabled_rules, enabled_features;
     struct yaml_node *targets, *receivers, *route;
 };
 

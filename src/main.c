@@ -16,6 +16,7 @@ static const char usage[] =
     "      --data DIR              where everything is kept\n"
     "      --retention DURATION    keep all that is stored so long, nothing longer (0: for ever)\n"
     "      --store-only            no collectors and no rules, only store and APIs\n"
+    "      --enable-feature LIST   experimental parts of PromQL by Prometheus' names; also of check and query\n"
     "      --demo                  start a sample Celery application with its own Redis and PostgreSQL, and watch it\n"
     "  cloche check [--config FILE] [RULES.yml ...]   tell what is wrong with configuration, rules, dashboards\n"
     "  cloche query [options] EXPR                    ask in PromQL; exit status 0 answered, 1 failed, 2 wrong call "

@@ -71,19 +71,24 @@ static void add_rule_files(struct config *config, char **files, size_t count)
 
 int tool_check(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'}, {0}};
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"enable-feature", required_argument, NULL, 'f'}, {0}};
     struct config_overrides overrides = {0};
     optind = 1;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        if (c != 'c') {
+        if (c == 'c') {
+            overrides.file = str_of(optarg);
+        } else if (c != 'f') {
             return tool_fail(2, "check takes --config FILE and rule files; see cloche --help");
+        } else if (tool_enable_feature(optarg)) {
+            return 2;
         }
-        overrides.file = str_of(optarg);
     }
     struct config *config = NULL;
     struct error err = {0};
-    if (config_load(&overrides, &config, &err)) {
+    if (config_load(&overrides, &config, &err) || tool_enable_features(config, &err)) {
         fprintf(stderr, "%s\n", err.text);
+        config_free(config);
         return 1;
     }
     add_rule_files(config, argv + optind, (size_t)(argc - optind));

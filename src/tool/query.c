@@ -123,6 +123,7 @@ static int parse_options(int argc, char **argv, struct query_call *call)
         {"format", required_argument, NULL, 'f'},
         {"json", no_argument, NULL, 'j'},
         {"no-header", no_argument, NULL, 'n'},
+        {"enable-feature", required_argument, NULL, 'x'},
         {0},
     };
     struct query_times times = {0};
@@ -142,6 +143,10 @@ static int parse_options(int argc, char **argv, struct query_call *call)
             call->view.format = FORMAT_JSON;
         } else if (c == 'n') {
             call->view.header = false;
+        } else if (c == 'x') {
+            if (tool_enable_feature(optarg)) {
+                return 2;
+            }
         } else if (c != 'f') {
             return tool_fail(2, "see cloche --help; an expression that begins with - stands behind --");
         } else if (!query_format_parse(str_of(optarg), &call->view.format)) {

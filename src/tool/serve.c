@@ -6,6 +6,7 @@
 #include "src/base/log.h"
 #include "src/collect/scheduler.h"
 #include "src/loop/loop_http.h"
+#include "src/query/features.h"
 #include "src/tool/demo.h"
 #include "src/tool/tool.h"
 #include "web/api/api.h"
@@ -63,6 +64,23 @@ int tool_fail(int status, const char *fmt, ...)
     return status;
 }
 
+int tool_enable_feature(const char *list)
+{
+    struct error err = {0};
+    return query_features_enable(str_of(list), &err) ? tool_fail(2, "--enable-feature: %s", err.text) : 0;
+}
+
+int tool_enable_features(const struct config *config, struct error *err)
+{
+    struct error why = {0};
+    for (size_t i = 0; i < config->enabled_feature_count; i++) {
+        if (query_features_enable(config->enabled_features[i], &why)) {
+            return error_set(err, ERR_CONFIG, "\"enable_feature\": %s", why.text);
+        }
+    }
+    return 0;
+}
+
 /* -- options -- */
 
 struct serve_options {
@@ -73,13 +91,10 @@ struct serve_options {
 static int parse_options(int argc, char **argv, struct serve_options *out)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"listen", required_argument, NULL, 'l'},
-        {"data", required_argument, NULL, 'd'},
-        {"retention", required_argument, NULL, 'r'},
-        {"store-only", no_argument, NULL, 's'},
-        {"demo", no_argument, NULL, 'm'},
-        {0},
+        {"config", required_argument, NULL, 'c'}, {"listen", required_argument, NULL, 'l'},
+        {"data", required_argument, NULL, 'd'},   {"retention", required_argument, NULL, 'r'},
+        {"store-only", no_argument, NULL, 's'},   {"enable-feature", required_argument, NULL, 'f'},
+        {"demo", no_argument, NULL, 'm'},         {0},
     };
     optind = 1;
     for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
@@ -101,6 +116,11 @@ static int parse_options(int argc, char **argv, struct serve_options *out)
             break;
         case 'm':
             out->demo = true;
+            break;
+        case 'f':
+            if (tool_enable_feature(optarg)) {
+                return 2;
+            }
             break;
         default:
             return tool_fail(2, "see cloche --help");
@@ -445,6 +465,7 @@ int tool_serve(int argc, char **argv)
         }
     }
     rc = rc ? rc : config_load(&d.overrides, &d.config, &err);
+    rc = rc ? rc : tool_enable_features(d.config, &err);
     if (!rc) {
         enum log_level level = LOG_INFO;
         (void)log_level_parse(d.config->log_level, &level); /* checked on loading */

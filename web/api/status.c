@@ -1,5 +1,6 @@
 /* /api/v1/status/…: who answers, since when, with which limits. */
 #include "src/base/clock.h"
+#include "src/query/features.h"
 #include "web/api/endpoints.h"
 #include "web/api/prom.h"
 
@@ -97,6 +98,10 @@ void api_flags(struct http_request *r, void *ctx)
                arena_printf(http_arena(r), "%llu", (unsigned long long)api->query_max_samples));
     json_field(&a.w, "query.lookback-delta", json_str, STR("5m"));
     json_field(&a.w, "storage.tsdb.path", json_str, api->data_dir);
+    auto_buf enabled = {0};
+    buf_init(&enabled, 1024);
+    query_features_print(&enabled);
+    json_field(&a.w, "enable-feature", json_str, buf_str(&enabled));
     json_field(&a.w, "store-only", json_str, api->store_only ? STR("true") : STR("false"));
     finish(&a);
 }

@@ -341,6 +341,7 @@ static void status_and_health_tell_the_truth(void **state)
     expect_part(get("/api/v1/status/buildinfo"), 200, "\"data\":{\"version\":\"3.5.0\",\"revision\":\"abc\"");
     expect_part(get("/api/v1/status/runtimeinfo"), 200, "\"startTime\":\"20");
     expect_part(get("/api/v1/status/flags"), 200, "\"query.timeout\":\"1m\"");
+    expect_part(get("/api/v1/status/flags"), 200, "\"enable-feature\":\"\"");
     expect_part(get("/api/v1/status/config"), 200, "scrape_interval: 15s");
     expect_part(
         get("/api/v1/status/tsdb"), 200,
