@@ -72,6 +72,9 @@ struct time_shift {
     bool has_offset;
 };
 
+/* Which samples a selector or range looks at (extended.h). */
+enum extent { EXTENT_WINDOW, EXTENT_ANCHORED, EXTENT_SMOOTHED };
+
 struct name_list {
     const struct str *v; /* sorted, unique: so that label sets can be walked in step */
     size_t n;
@@ -95,6 +98,7 @@ struct expr {
     int line, column;    /* of start */
     int depth;
     struct time_shift shift; /* selector, range (a copy of its selector's), subquery */
+    enum extent extent;      /* selector, range (its selector's is EXTENT_WINDOW) */
     union {
         struct {
             double value;

@@ -31,9 +31,9 @@ static int check_selector(const struct expr *e, struct error *err)
 /* The second argument of info(): matchers alone, which may match everything. */
 static int check_label_matchers(struct expr *e, const struct function *f, struct error *err)
 {
-    if (e->kind != EXPR_SELECTOR || e->shift.has_offset || e->shift.at != AT_NONE) {
+    if (e->kind != EXPR_SELECTOR || e->shift.has_offset || e->shift.at != AT_NONE || e->extent) {
         return fail(e, err, "expected label matchers like {version=~\".+\"} in call to function \"%s\", got %s",
-                    f->name, e->kind == EXPR_SELECTOR ? "a selector with offset or @" : "another expression");
+                    f->name, e->kind == EXPR_SELECTOR ? "a selector with a modifier" : "another expression");
     }
     e->type = VALUE_VECTOR;
     return e->selector.name.len ? fail(e, err, "expected label selectors only, got vector selector instead") : 0;

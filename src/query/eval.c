@@ -1,5 +1,6 @@
 /* Dispatch by node, limits, notes, and the two entry points. */
 #include "src/base/clock.h"
+#include "src/query/extended.h"
 #include "src/query/impl.h"
 
 #include <stdarg.h>
@@ -194,6 +195,10 @@ static int eval_element(struct eval *ev, const struct expr *call, const struct g
 
 static int eval_call(struct eval *ev, const struct expr *call, const struct grid *grid, struct emit out)
 {
+    int rc = extent_check(ev, call);
+    if (rc < 0) {
+        return rc;
+    }
     switch (call->call.function->kind) {
     case FUNCTION_ELEMENT:
         return eval_element(ev, call, grid, out);
@@ -233,7 +238,8 @@ int eval_vector(struct eval *ev, const struct expr *expr, const struct grid *gri
     }
     switch (expr->kind) {
     case EXPR_SELECTOR:
-        return eval_selector(ev, expr, grid, false, out);
+        return expr->extent == EXTENT_SMOOTHED ? eval_smoothed(ev, expr, grid, out)
+                                               : eval_selector(ev, expr, grid, false, out);
     case EXPR_CALL:
         return eval_call(ev, expr, grid, out);
     case EXPR_AGGREGATE:

@@ -404,7 +404,7 @@ int query_parse_selector(struct str text, struct arena *arena, struct matcher **
     if (rc < 0) {
         return rc;
     }
-    if (e->kind != EXPR_SELECTOR || e->shift.has_offset || e->shift.at != AT_NONE) {
+    if (e->kind != EXPR_SELECTOR || e->shift.has_offset || e->shift.at != AT_NONE || e->extent) {
         expr_release(e);
         return error_set_at(err, ERR_PARSE, 1, 1, "expected a series selector like name{label=\"value\"}");
     }

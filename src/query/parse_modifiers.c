@@ -1,4 +1,5 @@
 /* What follows an expression: [5m], [1h:5m], offset 5m, @ 1700000000. */
+#include "src/query/features.h"
 #include "src/query/parse.h"
 
 #include <math.h>
@@ -141,10 +142,39 @@ static struct expr *parse_range(struct parser *p, struct expr *e)
                            e->shift.has_offset ? "offset" : "@");
     }
     struct expr *range_expr = parser_node(p, subquery ? EXPR_SUBQUERY : EXPR_RANGE, &start);
+    if (!subquery) {
+        range_expr->extent = e->extent;
+        e->extent = EXTENT_WINDOW;
+    }
     range_expr->range.expr = e;
     range_expr->range.range_ms = range;
     range_expr->range.step_ms = step;
     return parser_cover(p, range_expr, e);
+}
+
+/* anchored or smoothed after e. */
+static bool parse_extent(struct parser *p, struct expr *e, enum extent extent)
+{
+    const char *word = extent == EXTENT_ANCHORED ? "anchored" : "smoothed";
+    struct token at = {.line = e->line, .column = e->column};
+    const char *why = NULL;
+    if (!(query_features() & FEATURE_EXTENDED_RANGE_SELECTORS)) {
+        why = "modifier is experimental and not enabled: it needs --enable-feature=promql-extended-range-selectors";
+    } else if (e->kind == EXPR_SUBQUERY) {
+        why = "modifier is not supported for subqueries";
+    } else if (e->kind != EXPR_SELECTOR && e->kind != EXPR_RANGE) {
+        why = "modifier not implemented: it may follow a selector like foo or foo[5m]";
+    }
+    if (why) {
+        parser_fail(p, ERR_PARSE, &at, "%s %s", word, why);
+        return false;
+    }
+    if (e->extent != EXTENT_WINDOW && e->extent != extent) {
+        parser_fail(p, ERR_PARSE, &at, "anchored and smoothed modifiers cannot be used together");
+        return false;
+    }
+    e->extent = extent;
+    return parser_advance(p);
 }
 
 struct expr *parse_modifiers(struct parser *p, struct expr *e)
@@ -156,6 +186,9 @@ struct expr *parse_modifiers(struct parser *p, struct expr *e)
             e = parse_offset(p, e) ? parser_cover(p, e, NULL) : NULL;
         } else if (p->tok.kind == TOKEN_AT) {
             e = parse_at(p, e) ? parser_cover(p, e, NULL) : NULL;
+        } else if (parser_at_word(p, "anchored") || parser_at_word(p, "smoothed")) {
+            enum extent extent = parser_at_word(p, "anchored") ? EXTENT_ANCHORED : EXTENT_SMOOTHED;
+            e = parse_extent(p, e, extent) ? parser_cover(p, e, NULL) : NULL;
         } else {
             return e;
         }

@@ -105,8 +105,12 @@ static void print_selector(const struct expr *e, struct buf *out)
     }
 }
 
-static void print_shift(const struct time_shift *shift, struct buf *out)
+static void print_modifiers(const struct expr *e, struct buf *out)
 {
+    const struct time_shift *shift = &e->shift;
+    if (e->extent != EXTENT_WINDOW) {
+        buf_add(out, e->extent == EXTENT_ANCHORED ? STR(" anchored") : STR(" smoothed"));
+    }
     if (shift->at == AT_TIME) {
         char text[NUMBER_MAX];
         buf_add(out, STR(" @ "));
@@ -177,7 +181,7 @@ void expr_print(const struct expr *e, struct buf *out)
         return;
     case EXPR_SELECTOR:
         print_selector(e, out);
-        print_shift(&e->shift, out);
+        print_modifiers(e, out);
         return;
     case EXPR_RANGE:
     case EXPR_SUBQUERY:
@@ -191,7 +195,7 @@ void expr_print(const struct expr *e, struct buf *out)
             }
         }
         buf_add_char(out, ']');
-        print_shift(&e->shift, out);
+        print_modifiers(e, out);
         return;
     case EXPR_CALL:
         print_call(e, out);

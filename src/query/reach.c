@@ -48,6 +48,8 @@ static void visit(const struct expr *expr, struct place place, struct expr_reach
         break;
     case EXPR_SELECTOR:
     case EXPR_RANGE: /* has a copy of its selector's shift */
+        /* it looks ahead as far as the lookback, which is no part of the expression: as if it was any far */
+        out->whole_range = out->whole_range || expr->extent == EXTENT_SMOOTHED;
         add(out, shifted(place, &expr->shift, out));
         break;
     case EXPR_SUBQUERY:

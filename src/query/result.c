@@ -1,5 +1,6 @@
 /* The two entry points, and how columns become a result. */
 #include "src/base/clock.h"
+#include "src/query/extended.h"
 #include "src/query/impl.h"
 #include "src/query/labelset.h"
 #include "src/query/tiers.h"
@@ -149,8 +150,11 @@ static int run_series(struct eval *ev, const struct expr *expr, const struct gri
     struct collecting c = {.ev = ev, .grid = grid};
     group_table_init(&c.table, ev->arena);
     bool matrix = expr->type == VALUE_MATRIX;
-    int rc = matrix ? eval_samples(ev, expr, grid, false, (struct emit_samples){collect_samples, &c})
-                    : eval_vector(ev, expr, grid, (struct emit){collect, &c});
+    bool edged = matrix && expr_strip(expr)->extent != EXTENT_WINDOW;
+    struct emit_samples keep = {collect_samples, &c};
+    int rc = edged    ? eval_extended_samples(ev, expr_strip(expr), grid, keep)
+             : matrix ? eval_samples(ev, expr, grid, false, keep)
+                      : eval_vector(ev, expr, grid, (struct emit){collect, &c});
     if (rc < 0) {
         return rc;
     }

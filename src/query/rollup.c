@@ -7,6 +7,7 @@
 #include "src/query/rollup.h"
 
 #include "src/base/number.h"
+#include "src/query/extended.h"
 #include "src/query/impl.h"
 
 #define ROLLUP_ARGS_MAX 2
@@ -161,6 +162,9 @@ int eval_rollup(struct eval *ev, const struct expr *call, const struct grid *gri
         r.args[r.arg_count++] = values;
     }
     r.check = fn == rollup_quantile ? check_quantile : fn == rollup_double_exponential ? check_smoothing : NULL;
+    if (r.range->extent != EXTENT_WINDOW) {
+        return eval_extended(ev, call, r.range, grid, out);
+    }
     if (call->call.function->points && r.range->kind == EXPR_RANGE) {
         struct source source = source_of(ev, r.range, grid, true);
         if (source.points) {

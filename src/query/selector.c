@@ -1,4 +1,5 @@
 /* Where samples come from: selectors, ranges, subqueries. */
+#include "src/query/extended.h"
 #include "src/query/tiers.h"
 
 #define SUBQUERY_STEP_MS 60000 /* of [1h:], Prometheus' default evaluation interval */
@@ -177,7 +178,8 @@ static struct reading reading_of_range(struct eval *ev, const struct expr *range
     int64_t unused;
     window_of(ev, range, grid, 0, &r.from_ms, &unused);
     window_of(ev, range, grid, grid->n - 1, &unused, &r.to_ms);
-    r.from_ms++;
+    r.from_ms += 1 - extent_before_ms(ev, range);
+    r.to_ms += extent_after_ms(ev, range);
     return r;
 }
 

@@ -1,6 +1,7 @@
 #include "src/query/tiers.h"
 
 #include "src/base/clock.h"
+#include "src/query/extended.h"
 
 static const char *const tier_names[] = {[TIER_RAW] = "raw", [TIER_5M] = "5m", [TIER_1H] = "1h"};
 
@@ -100,7 +101,8 @@ struct source source_of(const struct eval *ev, const struct expr *selector, cons
     bool instant = selector->kind == EXPR_SELECTOR;
     int64_t first_ms = shifted_ms(ev, &selector->shift, grid_ms(grid, 0));
     int64_t range_ms = instant ? 0 : selector->range.range_ms;
-    int64_t need = needed_ms(ev, first_ms - (instant ? ev->options.lookback_ms : range_ms) + 1);
+    int64_t before_ms = instant ? ev->options.lookback_ms : range_ms + extent_before_ms(ev, selector);
+    int64_t need = needed_ms(ev, first_ms - before_ms + 1);
     bool raw_reaches = ev->reach_ms[TIER_RAW] <= need;
     int64_t middle_ms = need + (shifted_ms(ev, &selector->shift, grid_ms(grid, grid->n - 1)) - need) / 2;
     bool little = instant && grid->n == 1;

@@ -1,4 +1,5 @@
 /* Random expressions, printed and parsed again: the same tree, whatever way they were written. */
+#include "src/query/features.h"
 #include "tests/support/test.h"
 #include "tests/unit/query/tree_equal.h"
 
@@ -163,6 +164,12 @@ static void write_shift(struct writer *w)
             write_duration(w);
         }
     }
+}
+
+static void write_extent(struct writer *w)
+{
+    static const char *const extents[] = {"", "", " anchored", " SMOOTHED"};
+    put(w, PICK(w, extents));
 }
 
 /* A name, with braces or in them. */
@@ -385,6 +392,7 @@ static void write_vector(struct writer *w, int depth)
         __attribute__((fallthrough));
     default:
         write_selector(w);
+        write_extent(w);
         write_shift(w);
     }
 }
@@ -411,6 +419,9 @@ static void write_matrix(struct writer *w, int depth)
         }
     }
     put(w, "]");
+    if (!subquery) {
+        write_extent(w);
+    }
     write_shift(w);
 }
 
@@ -468,6 +479,8 @@ static void other_trees_are_told_apart(void **state)
         {"a", "{__name__=\"a\"}"},
         {"a offset 5m", "a offset 0s"},
         {"a @ 0", "a @ start()"},
+        {"a[5m]", "a[5m] anchored"},
+        {"a smoothed", "a anchored"},
         {"a > b", "a > bool b"},
         {"a * on () b", "a * b"},
         {"a * on (x) group_left () b", "a * on (x) group_right () b"},
@@ -492,6 +505,9 @@ static void other_trees_are_told_apart(void **state)
 
 int main(void)
 {
+    if (query_features_enable(STR("promql-extended-range-selectors"), NULL) < 0) {
+        return 1;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_expressions_survive_printing),
         cmocka_unit_test(other_trees_are_told_apart),

@@ -3,6 +3,7 @@
  * as arguments) any others. What cannot be run (native histograms, functions that are not there) is skipped and
  * counted. PROMQL_SCRIPTS_VERBOSE=1 also prints what differs in warnings only.
  */
+#include "src/query/features.h"
 #include "src/query/query.h"
 #include "tests/support/test.h"
 #include "tests/unit/query/promql_script.h"
@@ -352,9 +353,7 @@ static bool needs_missing(const struct script_eval *e)
                                           "start_timestamp",
                                           "max_of",
                                           "min_of",
-                                          "anchored",
                                           "fill",
-                                          "smoothed",
                                           "fill_left",
                                           "range",
                                           "fill_right",
@@ -369,8 +368,7 @@ static bool needs_missing(const struct script_eval *e)
     for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
         auto_buf call;
         buf_init(&call, 64);
-        bool modifier = strcmp(missing[i], "anchored") == 0 || strcmp(missing[i], "smoothed") == 0;
-        buf_addf(&call, "%s%s", missing[i], modifier ? "" : "(");
+        buf_addf(&call, "%s(", missing[i]);
         ptrdiff_t at = str_find(e->expr, buf_str(&call));
         bool at_modifier = at >= 2 && str_find(str_slice(e->expr, (size_t)at - 2, (size_t)at), STR("@")) >= 0;
         if (at >= 0 && !at_modifier && (at == 0 || !word_char(e->expr.p[at - 1]))) {
@@ -509,6 +507,10 @@ static void run_lines(struct runner *r)
 /* Returns the number of failures. */
 static size_t run_file(const char *path, bool strict)
 {
+    struct error err = {0};
+    if (query_features_enable(STR("promql-extended-range-selectors"), &err) < 0) {
+        fail_msg("%s", err.text);
+    }
     FILE *f = fopen(path, "rb");
     if (!f) {
         fail_msg("cannot read %s", path);

@@ -60,7 +60,8 @@ static inline bool tree_same_binary(const struct expr *a, const struct expr *b)
 
 static inline bool tree_equal(const struct expr *a, const struct expr *b)
 {
-    if (a->kind != b->kind || a->type != b->type || a->depth != b->depth || !tree_same_shift(&a->shift, &b->shift)) {
+    if (a->kind != b->kind || a->type != b->type || a->depth != b->depth || a->extent != b->extent ||
+        !tree_same_shift(&a->shift, &b->shift)) {
         return false;
     }
     switch (a->kind) {
