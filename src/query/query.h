@@ -25,6 +25,16 @@ void expr_print(const struct expr *expr, struct buf *out); /* parses back to the
 int query_parse_selector(struct str text, struct arena *arena, struct matcher **out, size_t *n,
                          struct error *err) MUST_USE;
 void matchers_release(struct matcher *matchers, size_t n);
+/* Adds conditions to every selector of a tree that nobody else has seen yet (restrict.c). Texts of the filters must
+ * outlive the tree. ERR_PARSE for a bad regex: the tree is then only good for expr_release(). */
+struct query_filter {
+    enum matcher_op op;
+    struct str name, value;
+};
+int query_restrict(struct expr *expr, const struct query_filter *filters, size_t n, struct arena *arena,
+                   struct error *err) MUST_USE;
+/* The expression is the name of a metric and nothing else. */
+bool query_is_metric(const struct expr *expr, struct str *name);
 /* Frees regexes held by a tree; the rest goes with its arena. */
 void expr_release(struct expr *expr);
 

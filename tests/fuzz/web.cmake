@@ -1,1 +1,2 @@
 fuzz_target(api_params web)
+fuzz_target(grafana web)

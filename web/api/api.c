@@ -39,6 +39,17 @@ static const struct {
     {HTTP_POST | HTTP_PUT, "/api/v1/admin/tsdb/snapshot", admin_snapshot},
     {HTTP_GET | HTTP_POST, "/api/v1/export", api_export},
     {HTTP_POST, "/api/v1/import", api_import},
+    {HTTP_GET, "/grafana", grafana_health},
+    {HTTP_GET, "/grafana/", grafana_health},
+    {HTTP_POST, "/grafana/query", grafana_post},
+    {HTTP_POST, "/grafana/annotations", grafana_post},
+    {HTTP_POST, "/grafana/metrics", grafana_post},
+    {HTTP_POST, "/grafana/metric-payload-options", grafana_post},
+    {HTTP_POST, "/grafana/search", grafana_post},
+    {HTTP_POST, "/grafana/variable", grafana_post},
+    {HTTP_POST, "/grafana/tag-keys", grafana_post},
+    {HTTP_POST, "/grafana/tag-values", grafana_post},
+    {HTTP_GET | HTTP_POST, "/grafana/{rest*}", grafana_unknown},
     {HTTP_GET, "/-/healthy", health_healthy},
     {HTTP_GET, "/-/ready", health_ready},
     {HTTP_POST | HTTP_PUT, "/-/reload", health_reload},
@@ -64,7 +75,7 @@ void api_register(struct http_server *server, struct api_context *context)
 {
     for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
         http_route(server, routes[i].methods, routes[i].pattern, routes[i].fn, context);
-        if (routes[i].methods & HTTP_POST) {
+        if (routes[i].methods & HTTP_POST && strncmp(routes[i].pattern, "/grafana/", 9) != 0) {
             http_route_body_limit(server, routes[i].pattern, FORM_MAX);
         }
     }

@@ -31,6 +31,11 @@ void admin_snapshot(struct http_request *r, void *ctx);
 void api_export(struct http_request *r, void *ctx);
 void api_import(struct http_request *r, void *ctx);
 
+/* Grafana's JSON data sources. */
+void grafana_health(struct http_request *r, void *ctx);
+void grafana_post(struct http_request *r, void *ctx); /* every path below /grafana/ that is one */
+void grafana_unknown(struct http_request *r, void *ctx);
+
 /* Health and own figures. */
 void health_healthy(struct http_request *r, void *ctx);
 void health_ready(struct http_request *r, void *ctx);
