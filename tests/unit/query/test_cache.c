@@ -7,6 +7,7 @@
 #include "src/base/counter.h"
 #include "src/query/ast.h"
 #include "src/query/cache.h"
+#include "src/query/features.h"
 #include "tests/support/test.h"
 
 #include <pthread.h>
@@ -72,6 +73,8 @@ static int start(void **state)
     const char *given = getenv("CLOCHE_SEED");
     seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)clock_mono_us();
     print_message("CLOCHE_SEED=%u\n", seed);
+    assert_int_equal(query_features_enable(STR("promql-experimental-functions,promql-extended-range-selectors"), &err),
+                     0);
     assert_non_null(mkdtemp(dir));
     struct store_options options = {.dir = dir, .map_bytes = (size_t)1 << 30};
     assert_int_equal(store_open(&options, &store, &err), 0);
@@ -221,6 +224,10 @@ static void whatever_is_written_the_answer_is_that_of_a_fresh_evaluation(void **
                                  "max_over_time(temperature[3m]) > 50",
                                  "avg(temperature) by (group)",
                                  "topk(3, temperature)",
+                                 "increase(requests_total[2m] anchored)",
+                                 "temperature smoothed",
+                                 "changes(temperature[5m]) + stddev_over_time(temperature[4m])",
+                                 "min_over_time(temperature[10m]) - quantile_over_time(0.5, temperature[6m])",
                                  "temperature offset -1m",
                                  "sum(rate(requests_total[2m] offset 10m))",
                                  "max_over_time(rate(requests_total[1m] offset -30s)[4m:30s] offset -45s)",
@@ -348,6 +355,8 @@ static void reach_is_how_far_ahead_a_step_looks(void **state)
         {"topk(scalar(n offset -3s), m)", 3000, INT64_MIN, false},
         {"sum(rate(m[1m] @ end()))", 0, INT64_MIN, true},
         {"max_over_time(m[5m:1m] @ start())", 0, INT64_MIN, true},
+        {"rate(m[1m] smoothed)", 0, INT64_MIN, true},
+        {"rate(m[1m] anchored)", 0, INT64_MIN, false},
         {"sum(info(m))", 0, INT64_MIN, true},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
