@@ -191,6 +191,19 @@ extern "C" size_t number_format_g(double v, char out[NUMBER_MAX])
     return static_cast<size_t>(at - out);
 }
 
+extern "C" size_t number_format_fixed(double v, char out[NUMBER_FIXED_MAX])
+{
+    size_t n = put_special(v, out);
+    if (n) {
+        return n;
+    }
+    char *at = out;
+    if (v < 0) {
+        *at++ = '-';
+    }
+    return static_cast<size_t>(put_fixed(at, shortest(std::fabs(v))) - out);
+}
+
 extern "C" bool number_parse(struct str s, double *out)
 {
     const char *p = s.p;

@@ -326,45 +326,13 @@ struct counting {
     size_t count_cap;
 };
 
-#define PLAIN_MAX 512 /* 1e308 in full, the longest fraction is 1e-323 with 17 digits */
-
-/* Digits without an exponent, however many they are. */
-static void plain_number(double value, struct buf *out)
-{
-    char text[NUMBER_MAX];
-    struct str s = str_make(text, number_format(value, text));
-    ptrdiff_t e = isfinite(value) ? str_find(s, STR("e")) : -1;
-    int64_t exponent = 0;
-    if (e < 0 || !str_to_int64(str_slice(s, (size_t)e + 1 + (s.p[e + 1] == '+'), s.len), &exponent)) {
-        buf_add(out, s);
-        return;
-    }
-    struct str digits = str_slice(s, s.p[0] == '-', (size_t)e);
-    int64_t whole = exponent + 1, at = 0; /* digits before the point */
-    buf_add(out, value < 0 ? STR("-") : STR(""));
-    buf_add(out, whole <= 0 ? STR("0.") : STR(""));
-    for (int64_t i = whole; i < 0; i++) {
-        buf_add_char(out, '0');
-    }
-    for (size_t i = 0; i < digits.len; i++) {
-        if (digits.p[i] != '.') {
-            buf_add(out, at++ == whole && whole > 0 ? STR(".") : STR(""));
-            buf_add_char(out, digits.p[i]);
-        }
-    }
-    for (; at < whole; at++) {
-        buf_add_char(out, '0');
-    }
-}
-
 static uint32_t group_of_value(struct counting *c, const struct column *column, double value)
 {
-    auto_buf text;
-    buf_init(&text, PLAIN_MAX);
-    plain_number(value, &text);
+    char text[NUMBER_FIXED_MAX];
+    size_t len = number_format_fixed(value, text);
     struct labels_builder b;
     labels_builder_from(&b, c->ev->arena, column->labels);
-    labels_set(&b, c->label, arena_dup(c->ev->arena, buf_str(&text)));
+    labels_set(&b, c->label, arena_dup(c->ev->arena, str_make(text, len)));
     struct column labelled = {.labels = labels_finish(&b, false), .drop_name = column->drop_name};
     bool created;
     uint32_t number = grouping_find(&c->grouping, &labelled, &created);

@@ -106,8 +106,11 @@ static int check_binary(struct expr *e, struct error *err)
     if (scalars && op_is_comparison(op) && !e->binary.return_bool) {
         return fail(&at, err, "comparisons between scalars must use BOOL modifier: %s bool", op_text(op));
     }
-    if (any_scalar && e->binary.matching.given) {
+    if (any_scalar && e->binary.matching.names.n) {
         return fail(&at, err, "vector matching only allowed between instant vectors");
+    }
+    if (any_scalar) { /* on () says nothing */
+        e->binary.matching = (struct vector_matching){0};
     }
     e->type = scalars ? VALUE_SCALAR : VALUE_VECTOR;
     return 0;

@@ -39,14 +39,25 @@ double element_round(double v, const double *scalars)
     return floor(v * inverse + 0.5) / inverse;
 }
 
+/* As Go's math.Max and math.Min: NaN wins over all but the infinity that cannot be surpassed. */
+static double larger(double a, double b)
+{
+    return isinf(a) > 0 || isinf(b) > 0 ? INFINITY : isnan(a) || isnan(b) ? NAN : fmax(a, b);
+}
+
+static double smaller(double a, double b)
+{
+    return isinf(a) < 0 || isinf(b) < 0 ? -INFINITY : isnan(a) || isnan(b) ? NAN : fmin(a, b);
+}
+
 double element_clamp_min(double v, const double *scalars)
 {
-    return isnan(v) || isnan(scalars[0]) ? NAN : fmax(scalars[0], v);
+    return larger(scalars[0], v);
 }
 
 double element_clamp_max(double v, const double *scalars)
 {
-    return isnan(v) || isnan(scalars[0]) ? NAN : fmin(scalars[0], v);
+    return smaller(scalars[0], v);
 }
 
 double element_clamp(double v, const double *scalars)
@@ -54,7 +65,7 @@ double element_clamp(double v, const double *scalars)
     if (scalars[1] < scalars[0]) {
         return absent();
     }
-    return isnan(v) || isnan(scalars[0]) || isnan(scalars[1]) ? NAN : fmax(scalars[0], fmin(scalars[1], v));
+    return larger(scalars[0], smaller(scalars[1], v));
 }
 
 /* ---- calendar, UTC ---- */

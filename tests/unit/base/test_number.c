@@ -53,6 +53,21 @@ static void numbers_read_as_go_prints_them(void **state)
     }
 }
 
+static void fixed_numbers_have_all_digits_and_no_exponent(void **state)
+{
+    (void)state;
+    static const struct {
+        double v;
+        const char *text;
+    } cases[] = {{0, "0"}, {-1.5, "-1.5"}, {1e-9, "0.000000001"}, {1.5e22, "15000000000000000000000"}, {NAN, "NaN"}};
+    char text[NUMBER_FIXED_MAX];
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_str_is(str_make(text, number_format_fixed(cases[i].v, text)), cases[i].text);
+    }
+    assert_int_equal(number_format_fixed(-2.2250738585072014e-308, text), 2 + 1 + 307 + 17);
+    assert_int_equal(number_format_fixed(-1.7976931348623157e308, text), 1 + 309);
+}
+
 static bool same_bits(double a, double b)
 {
     return memcmp(&a, &b, sizeof(a)) == 0;
@@ -140,6 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(numbers_read_as_go_prints_them),
+        cmocka_unit_test(fixed_numbers_have_all_digits_and_no_exponent),
         cmocka_unit_test(every_double_comes_back_as_it_was),
         cmocka_unit_test(what_go_parses_is_parsed),
         cmocka_unit_test(what_go_refuses_is_refused),
