@@ -15,7 +15,7 @@ static bool parse_duration(struct parser *p, int64_t *out)
     }
     int64_t ms = p->tok.ms;
     if (p->tok.kind == TOKEN_NUMBER) {
-        if (!(fabs(p->tok.number) < 9e12)) {
+        if (!(fabs(p->tok.number) < (double)(INT64_MAX / 1000000000))) { /* as one with units (lex.c) */
             parser_fail(p, ERR_PARSE, &p->tok, "duration out of range");
             return false;
         }
