@@ -126,7 +126,8 @@ class Generator:
                 inner = self.selector(level)
             step = self.r.choice((10, 20, 30, 60, 60))
             length = self.r.choice((step, 2 * step, 60, 120, 300, 310))
-            colon = ":" if self.chance(0.15) else f":{self.seconds(step)}"
+            # A range without a step in it: 2.x answers if what is asked has an @.
+            colon = ":" if length >= 60 and self.chance(0.15) else f":{self.seconds(step)}"
             return Node("m", "(", inner, f")[{self.seconds(length)}{colon}]{self.shift(phase)}", nameless=inner.nameless)
         length = self.r.choice((10, 20, 30, 60, 90, 120, 300, 600, 1800))
         return Node("m", self.selector(level), f"[{self.seconds(length)}]{self.shift() if self.chance(0.3) else ''}")
