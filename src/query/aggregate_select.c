@@ -386,7 +386,7 @@ int aggregate_count_values(struct eval *ev, const struct expr *expr, const struc
         }
         names[old.n] = c.label;
         qsort(names, old.n + 1, sizeof(*names), name_cmp);
-        c.grouping.selection.names = (struct name_list){names, old.n + 1};
+        c.grouping.selection.names = (struct name_list){.v = names, .n = old.n + 1};
     }
     int rc = eval_vector(ev, expr->aggregate.expr, grid, (struct emit){count_column, &c});
     for (size_t g = 0; rc == 0 && g < c.grouping.n; g++) {

@@ -78,6 +78,8 @@ enum extent { EXTENT_WINDOW, EXTENT_ANCHORED, EXTENT_SMOOTHED };
 struct name_list {
     const struct str *v; /* sorted, unique: so that label sets can be walked in step */
     size_t n;
+    const struct str *written; /* as they stand in the text: for printing */
+    size_t written_n;
 };
 
 enum match_card { CARD_ONE_TO_ONE, CARD_MANY_TO_ONE, CARD_ONE_TO_MANY, CARD_MANY_TO_MANY };
@@ -108,8 +110,9 @@ struct expr {
         struct {
             struct matcher *matchers;
             size_t matcher_count;
-            struct str name; /* as written before '{'; empty if none */
-            bool selective;  /* at least one matcher does not match the empty text */
+            struct str name; /* as written before '{', or quoted within it; p is NULL if neither */
+            bool name_before;
+            bool selective; /* at least one matcher does not match the empty text */
         } selector;
         struct {
             struct expr *expr; /* EXPR_RANGE: an EXPR_SELECTOR */
@@ -155,8 +158,15 @@ static inline const struct expr *expr_strip(const struct expr *expr)
 /* "instant vector", "range vector", "scalar", "string": how texts for people name a type. */
 const char *value_type_text(enum value_type type);
 
+/* Parts of expr_print(), for pretty.c: "sum by (a) ", "* on (a) group_left ()", "[1h:5m] @ 5.000 offset 1m". */
+void expr_print_aggregation(const struct expr *e, struct buf *out);
+void expr_print_operator(const struct expr *e, struct buf *out);
+void expr_print_range(const struct expr *e, struct buf *out);
+
 /* s in double quotes with Go's escapes (print.c). */
 void text_quote(struct str s, struct buf *out);
+/* Without an exponent whatever the size: FormatFloat(v, 'f', -1). */
+void number_plain(double v, struct buf *out);
 
 /* Which samples a range query's step at time t depends on at most: those up to t + forward_ms, and those up to fixed_ms
  * (INT64_MIN: none is fixed). whole_range: also on where the query's range begins or ends (reach.c). */

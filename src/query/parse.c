@@ -269,6 +269,13 @@ static struct expr *parse_unary(struct parser *p)
     if (!inner) {
         return NULL;
     }
+    if (inner->kind == EXPR_NUMBER) { /* a number with a sign is a number */
+        inner->number.value = tok.kind == TOKEN_SUB ? -inner->number.value : inner->number.value;
+        inner->start = tok.start;
+        inner->line = tok.line;
+        inner->column = tok.column;
+        return inner;
+    }
     struct expr *e = parser_node(p, EXPR_UNARY, &tok);
     e->unary.negate = tok.kind == TOKEN_SUB;
     e->unary.expr = inner;

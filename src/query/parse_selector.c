@@ -156,6 +156,7 @@ bool parse_selector(struct parser *p, const struct token *name, struct expr *e)
         ok = parse_braces(p, &b);
     }
     ok = ok && finish(p, &b, e);
+    e->selector.name_before = name != NULL;
     vec_release(&b.matchers);
     vec_release(&b.at);
     return ok;

@@ -116,8 +116,10 @@ bool parser_names(struct parser *p, struct name_list *out)
     }
     ok = ok && parser_advance(p);
     struct str *v = arena_array(p->arena, struct str, names.len + 1);
+    struct str *written = arena_array(p->arena, struct str, names.len + 1);
     size_t n = 0;
     if (names.len) {
+        memcpy(written, names.p, names.len * sizeof(*written));
         qsort(names.p, names.len, sizeof(*names.p), name_cmp);
     }
     for (size_t i = 0; i < names.len; i++) {
@@ -125,8 +127,8 @@ bool parser_names(struct parser *p, struct name_list *out)
             v[n++] = names.p[i];
         }
     }
+    *out = (struct name_list){v, n, written, names.len};
     vec_release(&names);
-    *out = (struct name_list){v, n};
     return ok;
 }
 

@@ -1,28 +1,93 @@
-/* Trees back to text, in one canonical shape that parses to the same tree. */
+/* Trees back to text, in the shape of Prometheus' String(), which parses to the same tree. Source of the shape: its
+ * promql/parser/printer.go of 3.x, for behaviour only. */
 #include "src/base/clock.h"
+#include "src/base/codec.h"
 #include "src/base/number.h"
 #include "src/query/ast.h"
 #include "src/query/function.h"
 
 #include <math.h>
+#include <stdlib.h>
 
-/* Double quotes with escapes of bytes that a reader could not see or the lexer would not take. */
+/* What strconv.IsPrint() is false for, of what occurs: controls, spaces but ' ', marks of direction, private use. */
+static bool is_printable(uint32_t c)
+{
+    static const struct {
+        uint32_t from, to;
+    } hidden[] = {{0, 0x1f},        {0x7f, 0xa0},     {0xad, 0xad},       {0x1680, 0x1680}, {0x2000, 0x200f},
+                  {0x2028, 0x202f}, {0x205f, 0x206f}, {0x3000, 0x3000},   {0xe000, 0xf8ff}, {0xfeff, 0xfeff},
+                  {0xfff0, 0xfffb}, {0xfffe, 0xffff}, {0xe0000, 0x10ffff}};
+    for (size_t i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
+        if (c >= hidden[i].from && c <= hidden[i].to) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The character of n bytes at p, valid UTF-8. */
+static uint32_t code_point(const char *p, size_t n)
+{
+    uint32_t c = n == 1 ? (unsigned char)*p : (unsigned char)*p & (0xffu >> (n + 1));
+    for (size_t i = 1; i < n; i++) {
+        c = c << 6 | ((unsigned char)p[i] & 0x3f);
+    }
+    return c;
+}
+
+static void quote_char(const char *p, size_t n, struct buf *out)
+{
+    static const char named[] = "\a\b\f\n\r\t\v", letters[] = "abfnrtv";
+    uint32_t c = n ? code_point(p, n) : 0;
+    const char *found = n == 1 && c ? strchr(named, (int)c) : NULL;
+    if (n == 0) {
+        buf_addf(out, "\\x%02x", (unsigned char)*p);
+    } else if (c == '"' || c == '\\') {
+        buf_addf(out, "\\%c", (char)c);
+    } else if (found) {
+        buf_addf(out, "\\%c", letters[found - named]);
+    } else if (is_printable(c)) {
+        buf_add_bytes(out, p, n);
+    } else {
+        buf_addf(out, c < 0x80 ? "\\x%02x" : c < 0x10000 ? "\\u%04x" : "\\U%08x", c);
+    }
+}
+
 void text_quote(struct str s, struct buf *out)
 {
     buf_add_char(out, '"');
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.p[i];
-        if (c == '"' || c == '\\') {
-            buf_addf(out, "\\%c", c);
-        } else if (c == '\n') {
-            buf_add(out, STR("\\n"));
-        } else if (c < 0x20 || c >= 0x7f) {
-            buf_addf(out, "\\x%02x", c);
-        } else {
-            buf_add_char(out, (char)c);
-        }
+    for (size_t i = 0; i < s.len;) {
+        size_t n = utf8_char(str_slice(s, i, s.len));
+        quote_char(s.p + i, n, out);
+        i += n ? n : 1;
     }
     buf_add_char(out, '"');
+}
+
+void number_plain(double v, struct buf *out)
+{
+    char text[NUMBER_MAX];
+    struct str s = str_make(text, number_format(v, text));
+    ptrdiff_t e = str_find_char(s, 'e');
+    int64_t exponent;
+    if (e < 0 || !str_to_int64(str_slice(s, (size_t)e + 1 + (s.p[e + 1] == '+'), s.len), &exponent)) {
+        buf_add(out, s);
+        return;
+    }
+    char digits[NUMBER_MAX];
+    int n = 0;
+    for (ptrdiff_t i = 0; i < e; i++) {
+        if (s.p[i] >= '0' && s.p[i] <= '9') {
+            digits[n++] = s.p[i];
+        }
+    }
+    buf_add(out, s.p[0] == '-' ? STR("-") : STR(""));
+    for (int64_t i = exponent < 0 ? exponent : 0; i < n || i <= exponent; i++) { /* place i has 10^(exponent - i) */
+        buf_add_char(out, i >= 0 && i < n ? digits[i] : '0');
+        if (i == exponent && i + 1 < n) {
+            buf_add_char(out, '.');
+        }
+    }
 }
 
 static void print_name(struct str name, struct buf *out)
@@ -37,26 +102,21 @@ static void print_name(struct str name, struct buf *out)
 static void print_names(struct name_list names, struct buf *out)
 {
     buf_add_char(out, '(');
-    for (size_t i = 0; i < names.n; i++) {
+    for (size_t i = 0; i < names.written_n; i++) {
         buf_add(out, i ? STR(", ") : STR(""));
-        print_name(names.v[i], out);
+        print_name(names.written[i], out);
     }
     buf_add_char(out, ')');
 }
 
 static void print_number(const struct expr *e, struct buf *out)
 {
-    double v = e->number.value;
     if (e->number.duration) {
-        duration_format(llround(v * 1000), out);
-        return;
+        buf_add(out, signbit(e->number.value) ? STR("-") : STR("")); /* -0s, too */
+        duration_format(llround(fabs(e->number.value) * 1000), out);
+    } else {
+        number_plain(e->number.value, out);
     }
-    if (isinf(v)) { /* "+Inf" would be read as a sign and a number */
-        buf_add(out, STR("Inf"));
-        return;
-    }
-    char text[NUMBER_MAX];
-    buf_add_bytes(out, text, number_format(v, text));
 }
 
 /* Words that the parser reads as something else than a metric name. */
@@ -73,36 +133,43 @@ static bool name_needs_quotes(struct str name)
     return !metric_name_legal(name) || aggregation_find(name, &op);
 }
 
-static void print_selector(const struct expr *e, struct buf *out)
+static struct str matcher_text(const struct matcher *m, struct arena *arena)
 {
     static const char *const ops[] = {"=", "!=", "=~", "!~"};
-    bool bare = e->selector.name.p && !name_needs_quotes(e->selector.name);
-    bool quoted = e->selector.name.p && !bare;
-    if (bare) {
-        buf_add(out, e->selector.name);
+    auto_buf out;
+    buf_init(&out, QUERY_TEXT_MAX * 8);
+    print_name(m->name, &out);
+    buf_add(&out, str_of(ops[m->op]));
+    text_quote(m->value, &out);
+    return arena_dup(arena, buf_str(&out));
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+/* Matchers in the order of their text, as Prometheus has them. */
+static void print_selector(const struct expr *e, struct buf *out)
+{
+    bool bare = e->selector.name_before && !name_needs_quotes(e->selector.name);
+    struct arena arena;
+    arena_init(&arena);
+    struct str *texts = arena_array(&arena, struct str, e->selector.matcher_count + 1);
+    size_t n = 0;
+    for (size_t i = bare ? 1 : 0; i < e->selector.matcher_count; i++) { /* that of a name before the braces is first */
+        texts[n++] = matcher_text(&e->selector.matchers[i], &arena);
     }
-    size_t first = e->selector.name.p ? 1 : 0, printed = 0;
-    /* The matcher of a name before the braces comes first; of a quoted one it may stand anywhere. */
-    for (size_t i = 0; i < e->selector.matcher_count; i++) {
-        const struct matcher *m = &e->selector.matchers[i];
-        bool is_name = first && str_eq(m->name, METRIC_NAME);
-        if (is_name && bare) {
-            continue;
-        }
-        buf_add(out, printed++ ? STR(",") : STR("{"));
-        if (is_name && quoted) {
-            text_quote(m->value, out);
-            continue;
-        }
-        print_name(m->name, out);
-        buf_add(out, str_of(ops[m->op]));
-        text_quote(m->value, out);
+    if (n > 1) {
+        qsort(texts, n, sizeof(*texts), by_text);
     }
-    if (printed) {
-        buf_add_char(out, '}');
-    } else if (!bare) {
-        buf_add(out, STR("{}"));
+    buf_add(out, bare ? e->selector.name : STR(""));
+    for (size_t i = 0; i < n; i++) {
+        buf_add(out, i ? STR(",") : STR("{"));
+        buf_add(out, texts[i]);
     }
+    buf_add(out, n ? STR("}") : bare ? STR("") : STR("{}"));
+    arena_release(&arena);
 }
 
 static void print_modifiers(const struct expr *e, struct buf *out)
@@ -112,13 +179,11 @@ static void print_modifiers(const struct expr *e, struct buf *out)
         buf_add(out, e->extent == EXTENT_ANCHORED ? STR(" anchored") : STR(" smoothed"));
     }
     if (shift->at == AT_TIME) {
-        char text[NUMBER_MAX];
-        buf_add(out, STR(" @ "));
-        buf_add_bytes(out, text, number_format((double)shift->at_ms / 1000, text));
+        buf_addf(out, " @ %.3f", (double)shift->at_ms / 1000);
     } else if (shift->at != AT_NONE) {
         buf_add(out, shift->at == AT_START ? STR(" @ start()") : STR(" @ end()"));
     }
-    if (shift->has_offset) {
+    if (shift->offset_ms) {
         int64_t ms = shift->offset_ms;
         buf_add(out, ms < 0 ? STR(" offset -") : STR(" offset "));
         duration_format(ms < 0 ? -ms : ms, out);
@@ -135,14 +200,19 @@ static void print_call(const struct expr *e, struct buf *out)
     buf_add_char(out, ')');
 }
 
-static void print_aggregate(const struct expr *e, struct buf *out)
+void expr_print_aggregation(const struct expr *e, struct buf *out)
 {
     buf_add(out, str_of(aggregation_info(e->aggregate.op)->name));
-    if (e->aggregate.grouped) {
+    if (e->aggregate.without || e->aggregate.names.n) {
         buf_add(out, e->aggregate.without ? STR(" without ") : STR(" by "));
         print_names(e->aggregate.names, out);
         buf_add_char(out, ' ');
     }
+}
+
+static void print_aggregate(const struct expr *e, struct buf *out)
+{
+    expr_print_aggregation(e, out);
     buf_add_char(out, '(');
     if (e->aggregate.param) {
         expr_print(e->aggregate.param, out);
@@ -152,22 +222,43 @@ static void print_aggregate(const struct expr *e, struct buf *out)
     buf_add_char(out, ')');
 }
 
-static void print_binary(const struct expr *e, struct buf *out)
+void expr_print_operator(const struct expr *e, struct buf *out)
 {
     const struct vector_matching *m = &e->binary.matching;
-    expr_print(e->binary.lhs, out);
-    buf_addf(out, " %s%s ", op_text(e->binary.op), e->binary.return_bool ? " bool" : "");
-    if (m->given) {
-        buf_add(out, m->on ? STR("on ") : STR("ignoring "));
+    bool grouped = m->card == CARD_MANY_TO_ONE || m->card == CARD_ONE_TO_MANY;
+    buf_addf(out, "%s%s", op_text(e->binary.op), e->binary.return_bool ? " bool" : "");
+    if (m->given && (m->on || m->names.n || grouped)) {
+        buf_add(out, m->on ? STR(" on ") : STR(" ignoring "));
         print_names(m->names, out);
-        buf_add_char(out, ' ');
     }
-    if (m->card == CARD_MANY_TO_ONE || m->card == CARD_ONE_TO_MANY) {
-        buf_add(out, m->card == CARD_MANY_TO_ONE ? STR("group_left ") : STR("group_right "));
+    if (grouped) {
+        buf_add(out, m->card == CARD_MANY_TO_ONE ? STR(" group_left ") : STR(" group_right "));
         print_names(m->include, out);
-        buf_add_char(out, ' ');
     }
+}
+
+static void print_binary(const struct expr *e, struct buf *out)
+{
+    expr_print(e->binary.lhs, out);
+    buf_add_char(out, ' ');
+    expr_print_operator(e, out);
+    buf_add_char(out, ' ');
     expr_print(e->binary.rhs, out);
+}
+
+/* [1h:5m], and what follows. */
+void expr_print_range(const struct expr *e, struct buf *out)
+{
+    buf_add_char(out, '[');
+    duration_format(e->range.range_ms, out);
+    if (e->kind == EXPR_SUBQUERY) {
+        buf_add_char(out, ':');
+        if (e->range.step_ms) {
+            duration_format(e->range.step_ms, out);
+        }
+    }
+    buf_add_char(out, ']');
+    print_modifiers(e, out);
 }
 
 void expr_print(const struct expr *e, struct buf *out)
@@ -186,16 +277,7 @@ void expr_print(const struct expr *e, struct buf *out)
     case EXPR_RANGE:
     case EXPR_SUBQUERY:
         expr_print(e->range.expr, out);
-        buf_add_char(out, '[');
-        duration_format(e->range.range_ms, out);
-        if (e->kind == EXPR_SUBQUERY) {
-            buf_add_char(out, ':');
-            if (e->range.step_ms) {
-                duration_format(e->range.step_ms, out);
-            }
-        }
-        buf_add_char(out, ']');
-        print_modifiers(e, out);
+        expr_print_range(e, out);
         return;
     case EXPR_CALL:
         print_call(e, out);

@@ -20,6 +20,12 @@ const char *value_type_name(enum value_type type); /* "scalar" "string" "vector"
 int query_parse(struct str text, struct arena *arena, struct expr **out, struct error *err) MUST_USE;
 enum value_type expr_type(const struct expr *expr);
 void expr_print(const struct expr *expr, struct buf *out); /* parses back to the same tree */
+/* The same over several lines, indented by two spaces, where a part is longer than 100 characters:
+ * /api/v1/format_query.
+ */
+void expr_pretty(const struct expr *expr, struct buf *out);
+/* The tree as one JSON value, in the shape of /api/v1/parse_query. */
+void expr_to_json(const struct expr *expr, struct buf *out);
 /* Parses "metric{a="b"}" for match[] parameters and dashboards' variables. Matchers in the arena (release each regex
  * with matchers_release at the end). */
 int query_parse_selector(struct str text, struct arena *arena, struct matcher **out, size_t *n,

@@ -6,6 +6,9 @@
 void api_query(struct http_request *r, void *ctx);
 void api_query_range(struct http_request *r, void *ctx);
 void api_query_exemplars(struct http_request *r, void *ctx);
+void api_format_query(struct http_request *r, void *ctx);
+void api_parse_query(struct http_request *r, void *ctx);
+void api_federate(struct http_request *r, void *ctx);
 void api_write(struct http_request *r, void *ctx);
 void api_series(struct http_request *r, void *ctx);
 void api_labels(struct http_request *r, void *ctx);

@@ -17,7 +17,7 @@ static inline bool tree_same_number(double a, double b)
 
 static inline bool tree_same_shift(const struct time_shift *a, const struct time_shift *b)
 {
-    return a->offset_ms == b->offset_ms && a->at == b->at && a->at_ms == b->at_ms && a->has_offset == b->has_offset;
+    return a->offset_ms == b->offset_ms && a->at == b->at && a->at_ms == b->at_ms;
 }
 
 static inline bool tree_same_names(struct name_list a, struct name_list b)
@@ -29,13 +29,24 @@ static inline bool tree_same_names(struct name_list a, struct name_list b)
     return same;
 }
 
+/* In any order: they are printed sorted, and a quoted name as a matcher of __name__. */
+static inline bool tree_has_matcher(const struct expr *e, const struct matcher *m)
+{
+    for (size_t i = 0; i < e->selector.matcher_count; i++) {
+        const struct matcher *x = &e->selector.matchers[i];
+        if (x->op == m->op && str_eq(x->name, m->name) && str_eq(x->value, m->value)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static inline bool tree_same_selector(const struct expr *a, const struct expr *b)
 {
-    bool same = a->selector.matcher_count == b->selector.matcher_count &&
-                a->selector.selective == b->selector.selective && str_eq(a->selector.name, b->selector.name);
+    bool same =
+        a->selector.matcher_count == b->selector.matcher_count && a->selector.selective == b->selector.selective;
     for (size_t i = 0; same && i < a->selector.matcher_count; i++) {
-        const struct matcher *x = &a->selector.matchers[i], *y = &b->selector.matchers[i];
-        same = x->op == y->op && str_eq(x->name, y->name) && str_eq(x->value, y->value);
+        same = tree_has_matcher(b, &a->selector.matchers[i]) && tree_has_matcher(a, &b->selector.matchers[i]);
     }
     return same;
 }
@@ -52,10 +63,9 @@ static inline bool tree_same_call(const struct expr *a, const struct expr *b)
 static inline bool tree_same_binary(const struct expr *a, const struct expr *b)
 {
     const struct vector_matching *x = &a->binary.matching, *y = &b->binary.matching;
-    return a->binary.op == b->binary.op && a->binary.return_bool == b->binary.return_bool && x->given == y->given &&
-           x->on == y->on && x->card == y->card && tree_same_names(x->names, y->names) &&
-           tree_same_names(x->include, y->include) && tree_equal(a->binary.lhs, b->binary.lhs) &&
-           tree_equal(a->binary.rhs, b->binary.rhs);
+    return a->binary.op == b->binary.op && a->binary.return_bool == b->binary.return_bool && x->on == y->on &&
+           x->card == y->card && tree_same_names(x->names, y->names) && tree_same_names(x->include, y->include) &&
+           tree_equal(a->binary.lhs, b->binary.lhs) && tree_equal(a->binary.rhs, b->binary.rhs);
 }
 
 static inline bool tree_equal(const struct expr *a, const struct expr *b)
@@ -77,9 +87,8 @@ static inline bool tree_equal(const struct expr *a, const struct expr *b)
                tree_equal(a->range.expr, b->range.expr);
     case EXPR_CALL:
         return tree_same_call(a, b);
-    case EXPR_AGGREGATE:
-        return a->aggregate.op == b->aggregate.op && a->aggregate.grouped == b->aggregate.grouped &&
-               a->aggregate.without == b->aggregate.without &&
+    case EXPR_AGGREGATE: /* "by ()" says nothing */
+        return a->aggregate.op == b->aggregate.op && a->aggregate.without == b->aggregate.without &&
                tree_same_names(a->aggregate.names, b->aggregate.names) &&
                tree_equal_or_absent(a->aggregate.param, b->aggregate.param) &&
                tree_equal(a->aggregate.expr, b->aggregate.expr);
