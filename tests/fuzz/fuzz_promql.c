@@ -5,6 +5,7 @@
  */
 #include "src/base/clock.h"
 #include "src/base/thread.h"
+#include "src/query/features.h"
 #include "src/query/query.h"
 #include "tests/unit/query/fake_store.h"
 
@@ -32,6 +33,9 @@ static void fill_once(void)
         return;
     }
     fake_init(&store);
+    invariant(query_features_enable(STR("promql-experimental-functions,promql-duration-expr,"
+                                        "promql-extended-range-selectors,promql-binop-fill-modifiers"),
+                                    NULL) == 0);
     for (int i = 0; i < 45; i++) {
         add("foo", "x", "", i * 15000, i % 7);
         add("foo", "y", "", i * 15000, i % 5 ? (double)i : (double)NAN);

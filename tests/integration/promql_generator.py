@@ -248,6 +248,8 @@ class Generator:
         op = self.r.choice(mild + (loose if level == LOOSE else ()))
         child = self.vector(depth, phase, level if op == "abs" else min(level, EXACT) if op in mild + ("timestamp",) else MILD)
         rest = []
+        if op == "timestamp" and "@" in str(child) and "offset" in str(child):  # 2.x forgets the offset
+            op = "abs"
         if op == "round" and self.chance(0.5):
             rest = [", ", self.r.choice(("1", "0.5", "2", "0.25"))]
         elif op.startswith("clamp"):
