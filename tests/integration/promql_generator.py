@@ -17,6 +17,7 @@ PHASE = 3  # of a query's times
 LABELS = ("job", "instance", "dc")
 VALUES = {"job": ("api", "db", "web front"), "instance": ("a:1", "b:2", "c:3", "d:4", "e:5"),
           "dc": ("münchen", "東京", 'q"uo\\te', "")}
+QUANTILES = ("0", "0.5", "0.25", "1", "0.9", "-1", "2", "NaN")
 MILD_METRICS = ("g", "g", "p", "u", "c_total", "one", "info", "come_and_go")
 HISTOGRAMS = ("h_bucket", "broken_bucket", "endless_bucket")
 
@@ -67,7 +68,8 @@ class Generator:
         value = self.r.choice(VALUES[label])
         op = self.r.choice(("=", "!=", "=~", "!~", "=", "!="))
         if "~" in op:
-            value = self.r.choice((".*", ".+", "", value.replace('"', ".").replace("\\", "."), "a.*|b:2", "[a-c]:.", "(api|db)?",
+            value = self.r.choice((".*", ".+", "", value.replace('"', ".").replace("\\", "."), "a.*|b:2", "[a-c]:.",
+                                   "(api|db)?",
                                    ".*:(1|2|9)", "(?i)API", "..", "w.*t"))
         return f"{label}{op}{quoted(value)}"
 
@@ -82,8 +84,8 @@ class Generator:
     def selector(self, level, names=False):
         if names and self.chance(0.1):
             rest = self.matchers()
-            return Node("v", '{__name__=~"' + self.r.choice(("g|u", "p|info", "one|u|p", "[gu]")) + '"' + (rest and "," + rest) + "}",
-                        names=True)
+            several = self.r.choice(("g|u", "p|info", "one|u|p", "[gu]"))
+            return Node("v", f'{{__name__=~"{several}"' + (rest and "," + rest) + "}", names=True)
         name = self.metric(level)
         rest = self.matchers()
         if self.chance(0.05):
@@ -128,7 +130,8 @@ class Generator:
             length = self.r.choice((step, 2 * step, 60, 120, 300, 310))
             # A range without a step in it: 2.x answers if what is asked has an @.
             colon = ":" if length >= 60 and self.chance(0.15) else f":{self.seconds(step)}"
-            return Node("m", "(", inner, f")[{self.seconds(length)}{colon}]{self.shift(phase)}", nameless=inner.nameless)
+            return Node("m", "(", inner, f")[{self.seconds(length)}{colon}]{self.shift(phase)}",
+                        nameless=inner.nameless)
         length = self.r.choice((10, 20, 30, 60, 90, 120, 300, 600, 1800))
         return Node("m", self.selector(level), f"[{self.seconds(length)}]{self.shift() if self.chance(0.3) else ''}")
 
@@ -146,7 +149,8 @@ class Generator:
     def number(self, level):
         if level == MILD:
             return self.r.choice(("0", "1", "2", "3", "-1", "0.5", "1e1", "0x1F", "4.25", "+7"))
-        return self.r.choice(("0", "1", "2", "-2.5", ".5", "1e3", "0x1F", "1e-3", "NaN", "Inf", "-Inf", "+Inf", "3.7", "1e308", "077"))
+        return self.r.choice(("0", "1", "2", "-2.5", ".5", "1e3", "0x1F", "1e-3", "NaN", "Inf", "-Inf", "+Inf", "3.7",
+                              "1e308", "077"))
 
     def scalar(self, depth, phase, level):
         if depth <= 0 or self.chance(0.5):
@@ -160,11 +164,13 @@ class Generator:
             return Node("s", "-", self.scalar(depth - 1, phase, level))
         if kind == 2:
             level = min(level, EXACT)
-            return Node("s", "(", self.scalar(depth - 1, phase, level), f" {self.r.choice(('==', '!=', '<', '<=', '>', '>='))} bool ",
+            return Node("s", "(", self.scalar(depth - 1, phase, level),
+                        f" {self.r.choice(('==', '!=', '<', '<=', '>', '>='))} bool ",
                         self.scalar(depth - 1, phase, level), ")")
         ops = {MILD: "+ -", EXACT: "+ - * / %", LOOSE: "* / ^ atan2"}[level].split()
         inner = MILD if level == LOOSE else level
-        return Node("s", "(", self.scalar(depth - 1, phase, inner), f" {self.r.choice(ops)} ", self.scalar(depth - 1, phase, inner), ")")
+        return Node("s", "(", self.scalar(depth - 1, phase, inner), f" {self.r.choice(ops)} ",
+                    self.scalar(depth - 1, phase, inner), ")")
 
     # vectors
 
@@ -173,12 +179,14 @@ class Generator:
         if depth <= 0:
             return self.shifted_selector(level, names)
         made = self.r.choices(
-            (self.shifted_selector_of, self.aggregation, self.ranking, self.rollup, self.element, self.arithmetic, self.comparison, self.set,
-             self.labels, self.presence, self.histogram, self.sorted, self.from_scalar, self.unary, self.calendar, self.slip),
+            (self.shifted_selector_of, self.aggregation, self.ranking, self.rollup, self.element, self.arithmetic,
+             self.comparison, self.set, self.labels, self.presence, self.histogram, self.sorted, self.from_scalar,
+             self.unary, self.calendar, self.slip),
             (10, 16, 4, 20, 12, 14, 12, 8, 6, 5, 4, 2, 2, 3, 2, 0.6))[0](depth - 1, phase, level, names)
         if made.names and not names:
             return self.shifted_selector(level)
-        return Node("v", "(", made, ")", ordered=made.ordered, nameless=made.nameless, names=made.names) if self.chance(0.1) else made
+        return Node("v", "(", made, ")", ordered=made.ordered, nameless=made.nameless,
+                    names=made.names) if self.chance(0.1) else made
 
     def shifted_selector_of(self, _depth, _phase, level, names):
         return self.shifted_selector(level, names)
@@ -193,15 +201,18 @@ class Generator:
 
     def aggregation(self, depth, phase, level, _names):
         # stddev and stdvar of one infinite value are 0 in 2.x and NaN in 3.x: of mild ones only.
-        ops = ("sum", "min", "max", "count", "group") + (("avg", "stddev", "stdvar", "quantile", "count_values") if level == LOOSE else ())
+        ops = ("sum", "min", "max", "count", "group") + (("avg", "stddev", "stdvar", "quantile", "count_values")
+                                                         if level == LOOSE else ())
         op = self.r.choice(ops)
-        child_level = MILD if op in ("sum", "avg", "stddev", "stdvar") else EXACT if op in ("quantile", "count_values") else level
+        child_level = {"sum": MILD, "avg": MILD, "stddev": MILD, "stdvar": MILD, "quantile": EXACT,
+                       "count_values": EXACT}.get(op, level)
         child = self.vector(depth, phase, child_level, names=True)
         by = self.grouping(child)
         parameter = ""
         if op == "quantile":
             # Of an expression with @ 2.x takes the parameter at the first step alone.
-            parameter = self.scalar(min(depth, 1), phase, MILD) if self.chance(0.2) and "@" not in str(child) else self.r.choice(("0", "0.5", "0.25", "1", "0.9", "-1", "2", "NaN"))
+            computed = self.chance(0.2) and "@" not in str(child)
+            parameter = self.scalar(min(depth, 1), phase, MILD) if computed else self.r.choice(QUANTILES)
         if op == "count_values":
             # 2.x loses labels of by () where the new one does not come last.
             parameter = quoted(self.r.choice(("value", "job", "instance")) if " by" not in by else "value")
@@ -218,12 +229,15 @@ class Generator:
             child = Node("v", child, self.r.choice((" * 2", " + 1", " / 4", " - 0.5")), nameless=True)
         by = self.grouping(child) if self.chance(0.5) else ""
         k = self.r.choice(("1", "2", "3", "10", "0", "-1", "1.9"))
-        return Node("v", self.r.choice(("topk", "bottomk")), by, f"({k}, ", child, ")", ordered=not by, nameless=child.nameless)
+        return Node("v", self.r.choice(("topk", "bottomk")), by, f"({k}, ", child, ")", ordered=not by,
+                    nameless=child.nameless)
 
     def rollup(self, depth, phase, level, _names):
         named = ("last_over_time",)
-        exact = ("min_over_time", "max_over_time", "count_over_time", "present_over_time", "changes", "resets", "last_over_time", "idelta")
-        loose = ("avg_over_time", "stddev_over_time", "stdvar_over_time", "quantile_over_time", "deriv", "predict_linear", "holt_winters", "delta",
+        exact = ("min_over_time", "max_over_time", "count_over_time", "present_over_time", "changes", "resets",
+                 "last_over_time", "idelta")
+        loose = ("avg_over_time", "stddev_over_time", "stdvar_over_time", "quantile_over_time", "deriv",
+                 "predict_linear", "holt_winters", "delta",
                  "rate", "increase", "irate")
         op = self.r.choice(exact + ("sum_over_time",) + (loose if level == LOOSE else ()))
         if op in ("rate", "increase"):
@@ -243,10 +257,12 @@ class Generator:
 
     def element(self, depth, phase, level, _names):
         mild = ("abs", "ceil", "floor", "sgn", "round", "clamp", "clamp_min", "clamp_max")
-        loose = ("exp", "ln", "log2", "log10", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh", "acosh", "atanh",
+        loose = ("exp", "ln", "log2", "log10", "sqrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh",
+                 "tanh", "asinh", "acosh", "atanh",
                  "deg", "rad", "timestamp")
         op = self.r.choice(mild + (loose if level == LOOSE else ()))
-        child = self.vector(depth, phase, level if op == "abs" else min(level, EXACT) if op in mild + ("timestamp",) else MILD)
+        child = self.vector(depth, phase, level if op == "abs" else min(level, EXACT) if op in mild + ("timestamp",)
+                            else MILD)
         rest = []
         if op == "timestamp" and "@" in str(child) and "offset" in str(child):  # 2.x forgets the offset
             op = "abs"
@@ -259,7 +275,8 @@ class Generator:
 
     def side(self, depth, phase, level, names=False):
         node = self.vector(depth, phase, level, names)
-        return Node("v", "(", node, ")", nameless=node.nameless, names=node.names) if node.size() > 1 and self.chance(0.7) else node
+        return Node("v", "(", node, ")", nameless=node.nameless,
+                    names=node.names) if node.size() > 1 and self.chance(0.7) else node
 
     def matching(self, groups=True):
         if self.chance(0.35):
@@ -269,15 +286,18 @@ class Generator:
         if groups and self.chance(0.5):
             others = ("version", "dc", "nowhere")
             others = [label for label in others if " on " not in text or label not in labels]
-            text += self.r.choice(("group_left", "group_right")) + self.r.choice(("", " ()", f" ({', '.join(self.some(others))})")) + " "
+            included = self.r.choice(("", " ()", f" ({', '.join(self.some(others))})"))
+            text += self.r.choice(("group_left", "group_right")) + included + " "
         return text
 
     def joined(self, op, depth, phase, level):
         """Two vectors or, mostly, ones that match."""
         if self.chance(0.4):
             many = self.shifted_selector(MILD)
-            return Node("v", many, f" {op} on (instance, job) group_left ({self.r.choice(('', 'version', 'dc'))}) ", Node("v", "info"), nameless=True)
-        return Node("v", self.side(depth, phase, level), f" {op} {self.matching()}", self.side(depth, phase, level), nameless=True)
+            return Node("v", many, f" {op} on (instance, job) group_left ({self.r.choice(('', 'version', 'dc'))}) ",
+                        Node("v", "info"), nameless=True)
+        return Node("v", self.side(depth, phase, level), f" {op} {self.matching()}", self.side(depth, phase, level),
+                    nameless=True)
 
     def arithmetic(self, depth, phase, level, _names):
         ops = {MILD: "+ -", EXACT: "+ - * / %", LOOSE: "+ - * / % ^ atan2"}[level].split()
@@ -314,16 +334,20 @@ class Generator:
         target = self.r.choice(LABELS + ("fresh", "fresh") + (() if child.nameless else ("__name__",)))
         if self.chance(0.4):
             rest = "".join(f", {quoted(s)}" for s in self.some(sources))
-            return Node("v", "label_join(", child, f", {quoted(target)}, {quoted(self.r.choice(('-', '', '/')))}{rest})", nameless=child.nameless)
-        pattern, into = self.r.choice((("(.*)", "$1"), ("(.)(.*)", "$2-$1"), ("(?P<head>.):(.*)", "${head}_$2"), (".*", "same"), ("nothing", "no"),
+            return Node("v", "label_join(", child,
+                        f", {quoted(target)}, {quoted(self.r.choice(('-', '', '/')))}{rest})", nameless=child.nameless)
+        pattern, into = self.r.choice((("(.*)", "$1"), ("(.)(.*)", "$2-$1"), ("(?P<head>.):(.*)", "${head}_$2"),
+                                       (".*", "same"), ("nothing", "no"),
                                        ("", "empty"), ("(.+)", ""), ("a(.*)", "$1$$x$3"), ("([a-z]+).*", "x$1x")))
-        return Node("v", "label_replace(", child, f", {quoted(target)}, {quoted(into)}, {quoted(self.r.choice(sources))}, {quoted(pattern)})",
+        return Node("v", "label_replace(", child,
+                    f", {quoted(target)}, {quoted(into)}, {quoted(self.r.choice(sources))}, {quoted(pattern)})",
                     nameless=child.nameless)
 
     def presence(self, depth, phase, level, _names):
         if self.chance(0.4):
             return Node("v", "absent_over_time(", self.range_of(depth, phase, level), ")")
-        return Node("v", "absent(", self.vector(depth, phase, level, names=True) if self.chance(0.6) else Node("v", f"absent_here{{{self.matchers()}}}"), ")")
+        return Node("v", "absent(", self.vector(depth, phase, level, names=True) if self.chance(0.6)
+                    else Node("v", f"absent_here{{{self.matchers()}}}"), ")")
 
     def histogram(self, depth, phase, level, names):
         if level != LOOSE:
@@ -338,7 +362,8 @@ class Generator:
 
     def sorted(self, depth, phase, level, names):
         child = self.vector(depth, phase, min(level, EXACT), names)
-        return Node("v", self.r.choice(("sort(", "sort_desc(")), child, ")", ordered=True, nameless=child.nameless, names=child.names)
+        return Node("v", self.r.choice(("sort(", "sort_desc(")), child, ")", ordered=True, nameless=child.nameless,
+                    names=child.names)
 
     def from_scalar(self, depth, phase, level, _names):
         return Node("v", "vector(", self.scalar(depth, phase, level), ")")
@@ -349,17 +374,22 @@ class Generator:
         return Node("v", sign, child, nameless=child.nameless or sign == "-")
 
     def calendar(self, _depth, _phase, _level, _names):
-        op = self.r.choice(("minute", "hour", "day_of_week", "day_of_month", "day_of_year", "days_in_month", "month", "year"))
+        op = self.r.choice(("minute", "hour", "day_of_week", "day_of_month", "day_of_year", "days_in_month", "month",
+                            "year"))
         return Node("v", f"{op}(", *((Node("v", "moment_seconds"),) if self.chance(0.8) else ()), ")", nameless=True)
 
     def slip(self, depth, phase, level, _names):
         """What is refused, or mostly."""
         v, s = self.vector(depth, phase, level), self.scalar(1, phase, level)
         return Node("v", *self.r.choice((
-            ("rate(", v, ")"), ("sum(", s, ")"), (v, " and ", s), ("abs(", v, ", ", s, ")"), ("nosuch(", v, ")"), ("topk(", v, ")"), (s, " > ", s),
-            ("histogram_quantile(", v, ")"), (v, " + on (job) group_left (job) ", v), (v, "[5m]"), ('label_replace(', v, ', "a", "b", "c", "(")'),
-            ("topk(NaN, ", v, ")"), ("topk(1e30, ", v, ")"), ("sum by (", v, ")"), (v, " =~ ", v), ('count_values("a b\\xff", ', v, ")"), ('g{a="', "b}"),
-            ("max_over_time(", v, "[5m:0s])"), ("g + ", ), ("{}", ), ('{job=~".*"}', ), ("time(", s, ")"), ("holt_winters(g[5m], 2, ", s, ")"),
+            ("rate(", v, ")"), ("sum(", s, ")"), (v, " and ", s), ("abs(", v, ", ", s, ")"), ("nosuch(", v, ")"),
+            ("topk(", v, ")"), (s, " > ", s),
+            ("histogram_quantile(", v, ")"), (v, " + on (job) group_left (job) ", v), (v, "[5m]"),
+            ('label_replace(', v, ', "a", "b", "c", "(")'),
+            ("topk(NaN, ", v, ")"), ("topk(1e30, ", v, ")"), ("sum by (", v, ")"), (v, " =~ ", v),
+            ('count_values("a b\\xff", ', v, ")"), ('g{a="', "b}"),
+            ("max_over_time(", v, "[5m:0s])"), ("g + ", ), ("{}", ), ('{job=~".*"}', ), ("time(", s, ")"),
+            ("holt_winters(g[5m], 2, ", s, ")"),
             ("g @ ", v), ("bool ", v), (v, " == bool bool ", v), (v, " or group_left ", v))))
 
     def query(self):

@@ -36,8 +36,10 @@ class Peer(Cloche):
     def __init__(self, folder):
         super().__init__(folder, config=None)
         (folder / "prometheus.yml").write_text("global: {evaluation_interval: 1m}\n")
-        self.server = Server(["prometheus", "--config.file=prometheus.yml", f"--web.listen-address=127.0.0.1:{self.port}",
-                              "--web.enable-remote-write-receiver", "--storage.tsdb.path=data"], self.port, cwd=str(folder))
+        self.server = Server(["prometheus", "--config.file=prometheus.yml",
+                              f"--web.listen-address=127.0.0.1:{self.port}",
+                              "--web.enable-remote-write-receiver", "--storage.tsdb.path=data"], self.port,
+                              cwd=str(folder))
         self.process = self.server.process
 
 
@@ -102,9 +104,11 @@ def data(base):
             states.append(list(totals))
         for k, le in enumerate(bounds):
             add("h_bucket", {**labels, "le": le}, lambda n, k=k, states=states: sum(states[n][:k + 1]), jitter=0)
-            add("broken_bucket", {**labels, "le": le if k != 2 else r.choice((le, "wide", "1.0"))}, lambda _: r.randint(0, 50), jitter=0)
+            add("broken_bucket", {**labels, "le": le if k != 2 else r.choice((le, "wide", "1.0"))},
+                lambda _: r.randint(0, 50), jitter=0)
             if le != "+Inf" and i % 2:
-                add("endless_bucket", {**labels, "le": le}, lambda n, k=k, states=states: sum(states[n][:k + 1]), jitter=0)
+                add("endless_bucket", {**labels, "le": le}, lambda n, k=k, states=states: sum(states[n][:k + 1]),
+                    jitter=0)
     return made
 
 
@@ -154,7 +158,8 @@ def ask(server, path, params):
     for attempt in (1, 2):
         connection = mine.setdefault(server.url, http.client.HTTPConnection("127.0.0.1", server.port, timeout=60))
         try:
-            connection.request("POST", "/api/v1/" + path, body=body, headers={"Content-Type": "application/x-www-form-urlencoded"})
+            connection.request("POST", "/api/v1/" + path, body=body,
+                               headers={"Content-Type": "application/x-www-form-urlencoded"})
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         except (OSError, http.client.HTTPException):
@@ -228,13 +233,15 @@ class Case:
             self.path, self.params = "query", {"time": start}
         else:
             step = 10 * r.choice((1, 1, 3, 6, 12))
-            self.path, self.params = "query_range", {"start": start, "end": start + step * r.randint(0, 25), "step": step}
+            self.path, self.params = "query_range", {"start": start, "end": start + step * r.randint(0, 25),
+                                                     "step": step}
 
     def compare(self, peers, tree=None):
         tree = tree or self.tree
         params = {"query": str(tree), **self.params}
         theirs = ask(peers[1], self.path, params)
-        ours = ask(peers[0], self.path, {**params, "query": params["query"].replace("holt_winters", "double_exponential_smoothing")})
+        ours = ask(peers[0], self.path,
+                   {**params, "query": params["query"].replace("holt_winters", "double_exponential_smoothing")})
         found = difference(ours, theirs, tree.ordered)
         self.telling = theirs[0] == 200 and bool(theirs[1]["data"]["result"])
         return None if found and expected(tree, ours, theirs) else found
