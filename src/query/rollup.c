@@ -2,13 +2,12 @@
  * Slides a window over each series of a range vector and calls the range function at each step.
  *
  * Counter resets are found once per series, so that rate() looks at two samples and the resets between, whatever the
- * window's length.
+ * window's length. Where windows overlap much, rollup_slide.h makes the same of other functions.
  */
-#include "src/query/rollup.h"
-
 #include "src/base/number.h"
 #include "src/query/extended.h"
 #include "src/query/impl.h"
+#include "src/query/rollup_slide.h"
 
 #define ROLLUP_ARGS_MAX 2
 
@@ -25,6 +24,7 @@ struct rollup {
     size_t scratch_cap;
     bool counter;                   /* rate, increase: a name that is no counter's is remarked on */
     int (*check)(struct rollup *r); /* of the arguments where the column has values; may be NULL */
+    struct slide slide;
 };
 
 static size_t find_resets(struct rollup *r, const struct samples *samples)
@@ -68,6 +68,7 @@ static int rollup_series(void *ctx, const struct samples *samples)
         r->scratch = arena_alloc(r->ev->arena, r->scratch_cap * sizeof(*r->scratch));
     }
     size_t reset_total = find_resets(r, samples);
+    slide_series(&r->slide, r->ev->arena, samples->t_ms, samples->v, samples->n);
     size_t lo = 0, hi = 0, reset_lo = 0, reset_hi = 0;
     int rc = 0;
     bool any = false;
@@ -100,9 +101,13 @@ static int rollup_series(void *ctx, const struct samples *samples)
         for (size_t k = 0; k < r->arg_count; k++) {
             scalars[k] = r->args[k][i];
         }
-        r->v[i] = r->call->call.function->rollup(&w, scalars);
+        bool slid = r->slide.kind != SLIDE_NONE && slide_value(&r->slide, lo, hi, scalars, &r->v[i]);
+        if (!slid) {
+            r->v[i] = r->call->call.function->rollup(&w, scalars);
+        }
         any = any || !is_absent(r->v[i]);
-        rc = eval_check_read(r->ev, 0, w.n); /* one series with long windows may be the whole query's work */
+        /* one series with long windows may be the whole query's work */
+        rc = eval_check_read(r->ev, 0, slid ? slide_work(&r->slide, w.n) : w.n);
     }
     if (r->counter && any && !samples->drop_name) {
         remark_on_name(r->ev, r->call, samples->labels);
@@ -143,6 +148,13 @@ static int check_quantile(struct rollup *r)
     return 0;
 }
 
+#define OVERLAP_MIN 3 /* windows a sample is in: below, each anew is as fast */
+
+static bool windows_overlap(const struct rollup *r)
+{
+    return r->grid->n > 1 && r->range->range.range_ms / OVERLAP_MIN >= r->grid->step_ms;
+}
+
 int eval_rollup(struct eval *ev, const struct expr *call, const struct grid *grid, struct emit out)
 {
     struct rollup r = {.ev = ev, .call = call, .grid = grid, .out = out};
@@ -170,6 +182,9 @@ int eval_rollup(struct eval *ev, const struct expr *call, const struct grid *gri
         if (source.points) {
             return eval_rollup_points(ev, call, r.range, grid, &source, out);
         }
+    }
+    if (windows_overlap(&r)) {
+        slide_init(&r.slide, fn);
     }
     r.v = column_new(ev, grid);
     return eval_samples(ev, r.range, grid, false, (struct emit_samples){rollup_series, &r});
