@@ -128,15 +128,20 @@ void json_str(struct json_writer *w, struct str value)
     add_string(w->out, value);
 }
 
+/* Two digits a division. */
 static size_t format_uint(uint64_t value, char *end_of_digits)
 {
-    size_t n = 0;
-    do {
-        *--end_of_digits = (char)('0' + value % 10);
-        value /= 10;
-        n++;
-    } while (value);
-    return n;
+    char *at = end_of_digits;
+    while (value >= 10) {
+        unsigned pair = (unsigned)(value % 100);
+        value /= 100;
+        *--at = (char)('0' + pair % 10);
+        *--at = (char)('0' + pair / 10);
+    }
+    if (value || at == end_of_digits) {
+        *--at = (char)('0' + value);
+    }
+    return (size_t)(end_of_digits - at);
 }
 
 static void add_int(struct buf *out, int64_t value)
@@ -187,23 +192,48 @@ void json_sample_value(struct json_writer *w, double value)
     buf_add_bytes(w->out, quoted, n + 2);
 }
 
+/* Writes what ends at `end`; returns its length. */
+static size_t format_seconds(int64_t ms, char *end)
+{
+    uint64_t size = ms < 0 ? 0 - (uint64_t)ms : (uint64_t)ms;
+    unsigned fraction = (unsigned)(size % 1000);
+    size_t n = 0;
+    if (fraction) {
+        end[-1] = (char)('0' + fraction % 10);
+        end[-2] = (char)('0' + fraction / 10 % 10);
+        end[-3] = (char)('0' + fraction / 100);
+        end[-4] = '.';
+        n = 4;
+    }
+    n += format_uint(size / 1000, end - n);
+    if (ms < 0) {
+        end[-(ptrdiff_t)++n] = '-';
+    }
+    return n;
+}
+
+#define SECONDS_MAX 24
+
 void json_seconds(struct json_writer *w, int64_t ms)
 {
+    char text[SECONDS_MAX], *end_of_text = text + sizeof(text);
+    size_t n = format_seconds(ms, end_of_text);
     separate(w);
-    uint64_t size = ms < 0 ? 0 - (uint64_t)ms : (uint64_t)ms;
-    char text[32], *end_of_digits = text + sizeof(text) - 4;
-    size_t n = format_uint(size / 1000, end_of_digits);
-    if (ms < 0) {
-        *(end_of_digits - ++n) = '-';
-    }
-    unsigned fraction = (unsigned)(size % 1000);
-    if (fraction) {
-        end_of_digits[0] = '.';
-        end_of_digits[1] = (char)('0' + fraction / 100);
-        end_of_digits[2] = (char)('0' + fraction / 10 % 10);
-        end_of_digits[3] = (char)('0' + fraction % 10);
-    }
-    buf_add_bytes(w->out, end_of_digits - n, n + (fraction ? 4 : 0));
+    buf_add_bytes(w->out, end_of_text - n, n);
+}
+
+/* In one piece: of a large answer nearly everything is points. */
+void json_point(struct json_writer *w, int64_t ms, double value)
+{
+    char text[1 + SECONDS_MAX + 2 + NUMBER_MAX + 2], *value_at = text + 1 + SECONDS_MAX;
+    size_t n = format_seconds(ms, value_at);
+    char *at = value_at - n - 1;
+    *at = '[';
+    memcpy(value_at, ",\"", 2);
+    char *end_of_text = value_at + 2 + number_format(value, value_at + 2);
+    memcpy(end_of_text, "\"]", 2);
+    separate(w);
+    buf_add_bytes(w->out, at, (size_t)(end_of_text + 2 - at));
 }
 
 void json_raw(struct json_writer *w, struct str json)

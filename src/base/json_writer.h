@@ -29,6 +29,8 @@ void json_double(struct json_writer *w, double value);
 void json_sample_value(struct json_writer *w, double value);
 /* Seconds with milliseconds from int64 ms: 1700000000.123 */
 void json_seconds(struct json_writer *w, int64_t ms);
+/* [seconds, sample value] */
+void json_point(struct json_writer *w, int64_t ms, double value);
 void json_raw(struct json_writer *w, struct str json); /* a value that is JSON already */
 
 #define json_field(w, k, fn, ...)                                                                                      \

@@ -11,14 +11,6 @@ static void write_labels(struct labels labels, struct json_writer *w)
     json_end_object(w);
 }
 
-static void write_point(int64_t t_ms, double v, struct json_writer *w)
-{
-    json_begin_array(w);
-    json_seconds(w, t_ms);
-    json_sample_value(w, v);
-    json_end_array(w);
-}
-
 static void write_series(const struct result_series *series, bool matrix, struct json_writer *w)
 {
     json_begin_object(w);
@@ -29,7 +21,7 @@ static void write_series(const struct result_series *series, bool matrix, struct
         json_begin_array(w);
     }
     for (size_t i = 0; i < series->n; i++) {
-        write_point(series->points[i].t_ms, series->points[i].v, w);
+        json_point(w, series->points[i].t_ms, series->points[i].v);
     }
     if (matrix) {
         json_end_array(w);
@@ -43,7 +35,7 @@ void query_result_to_json(const struct query_result *result, struct json_writer 
     json_field(w, "resultType", json_str, str_of(value_type_name(result->type)));
     json_key(w, STR("result"));
     if (result->type == VALUE_SCALAR) {
-        write_point(result->t_ms, result->scalar, w);
+        json_point(w, result->t_ms, result->scalar);
     } else if (result->type == VALUE_STRING) {
         json_begin_array(w);
         json_seconds(w, result->t_ms);

@@ -1,14 +1,6 @@
 /* A query's result as Prometheus' JSON: matrix, vector, scalar or string, then what it cost. */
 #include "web/api/run.h"
 
-static void write_point(struct json_writer *w, int64_t t_ms, double v)
-{
-    json_begin_array(w);
-    json_seconds(w, t_ms);
-    json_sample_value(w, v);
-    json_end_array(w);
-}
-
 static bool write_series(struct answer *a, const struct result_series *s, bool matrix)
 {
     struct json_writer *w = &a->w;
@@ -20,7 +12,7 @@ static bool write_series(struct answer *a, const struct result_series *s, bool m
         json_begin_array(w);
     }
     for (size_t i = 0; i < s->n && (matrix || i == 0); i++) {
-        write_point(w, s->points[i].t_ms, s->points[i].v);
+        json_point(w, s->points[i].t_ms, s->points[i].v);
         if (!answer_flush(a)) {
             return false;
         }

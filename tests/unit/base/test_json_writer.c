@@ -1,6 +1,8 @@
 #include "src/base/json_writer.h"
 #include "tests/support/test.h"
 
+#include <float.h>
+
 static void commas_and_colons_are_placed(void **state)
 {
     (void)state;
@@ -71,10 +73,14 @@ static void numbers_have_prometheus_shapes(void **state)
     json_seconds(&w, 0);
     json_seconds(&w, -1);
     json_seconds(&w, INT64_MIN);
+    json_point(&w, 1700000000120, -1.5);
+    json_point(&w, INT64_MIN, -DBL_MIN);
+    json_point(&w, 10000, NAN);
     json_end_array(&w);
     assert_string_equal(out.p,
                         "[0.5,null,null,1e+21,\"NaN\",\"-Inf\",\"3\",1700000000.123,1700000000,0.005,1.500,0,-0.001,"
-                        "-9223372036854775.808]");
+                        "-9223372036854775.808,[1700000000.120,\"-1.5\"],[-9223372036854775.808,"
+                        "\"-2.2250738585072014e-308\"],[10,\"NaN\"]]");
 }
 
 static void running_out_of_room_is_sticky(void **state)
