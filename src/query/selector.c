@@ -1,5 +1,7 @@
 /* Where samples come from: selectors, ranges, subqueries. */
 #include "src/query/extended.h"
+#include "src/query/function.h"
+#include "src/query/labelset.h"
 #include "src/query/tiers.h"
 
 #define SUBQUERY_STEP_MS 60000 /* of [1h:], Prometheus' default evaluation interval */
@@ -243,6 +245,63 @@ static int subquery_column(void *ctx, struct column *column)
                          .labels = column->labels, .drop_name = column->drop_name, .t_ms = s->t_ms, .v = s->v, .n = n});
 }
 
+/* May two columns of expr have the same labels, at different steps ("or" of a series that ends and one that begins)? */
+static bool may_repeat(const struct expr *expr)
+{
+    expr = expr_strip(expr);
+    return expr->kind != EXPR_SELECTOR && (expr->kind != EXPR_CALL || expr->call.function->kind != FUNCTION_ROLLUP);
+}
+
+/* Columns held until all are there, because the same labels are one series. */
+struct merging {
+    struct subquery *s;
+    struct group_table table;
+    struct column *v;
+    size_t n, cap;
+};
+
+static int merge_column(void *ctx, struct column *column)
+{
+    struct merging *m = ctx;
+    size_t steps = m->s->grid.n, at = 0;
+    uint64_t hash = labels_hash(column->labels);
+    int64_t number;
+    while ((number = group_table_next(&m->table, hash, &at)) >= 0) {
+        struct column *held = &m->v[number];
+        if (held->drop_name != column->drop_name || !labels_eq(held->labels, column->labels)) {
+            continue;
+        }
+        for (size_t i = 0; i < steps; i++) {
+            if (is_absent(column->v[i])) {
+                continue;
+            }
+            if (!is_absent(held->v[i])) {
+                return eval_fail(m->s->ev, "vector cannot contain metrics with the same labelset");
+            }
+            held->v[i] = column->v[i];
+        }
+        return eval_check_read(m->s->ev, 0, steps);
+    }
+    group_table_add(&m->table, hash);
+    arena_grow(m->s->ev->arena, m->v, m->n, m->cap);
+    struct column *held = &m->v[m->n++];
+    *held = *column;
+    held->v = arena_alloc(m->s->ev->arena, steps * sizeof(*held->v));
+    memcpy(held->v, column->v, steps * sizeof(*held->v));
+    return eval_check(m->s->ev, steps);
+}
+
+static int stream_merged(struct subquery *s, const struct expr *expr)
+{
+    struct merging m = {.s = s};
+    group_table_init(&m.table, s->ev->arena);
+    int rc = eval_vector(s->ev, expr, &s->grid, (struct emit){merge_column, &m});
+    for (size_t i = 0; rc == 0 && i < m.n; i++) {
+        rc = subquery_column(s, &m.v[i]);
+    }
+    return rc;
+}
+
 /* Steps of a subquery are multiples of its step since the epoch, so that they do not move with the query. */
 static struct grid subquery_grid(const struct eval *ev, const struct expr *subquery, const struct grid *grid)
 {
@@ -274,7 +333,9 @@ static int stream_subquery(struct eval *ev, const struct expr *subquery, const s
     }
     s.t_ms = arena_alloc(ev->arena, s.grid.n * sizeof(*s.t_ms));
     s.v = arena_alloc(ev->arena, s.grid.n * sizeof(*s.v));
-    return eval_vector(ev, subquery->range.expr, &s.grid, (struct emit){subquery_column, &s});
+    return may_repeat(subquery->range.expr)
+               ? stream_merged(&s, subquery->range.expr)
+               : eval_vector(ev, subquery->range.expr, &s.grid, (struct emit){subquery_column, &s});
 }
 
 int eval_samples(struct eval *ev, const struct expr *expr, const struct grid *grid, bool last_suffices,
