@@ -154,7 +154,7 @@ class Generator:
 
     def scalar(self, depth, phase, level):
         if depth <= 0 or self.chance(0.5):
-            if self.chance(0.1):
+            if level != MILD and self.chance(0.1):
                 return Node("s", "time()")
             return Node("s", "pi()") if level == LOOSE and self.chance(0.05) else Node("s", self.number(level))
         kind = self.r.randrange(4) if level != MILD else self.r.randrange(1, 4)  # NaN is not mild
