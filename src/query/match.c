@@ -210,14 +210,14 @@ static int add_to_group(struct matching *m, struct one_group *group, const struc
         if (!one) {
             continue;
         }
-        double kept, value = match_value(m, column->v[i], one->v[i], &kept);
-        if (m->filter && value == 0) { /* what is filtered away makes nothing ambiguous */
-            continue;
-        }
         if (group->used[i]) {
             return fail_multiple(m);
         }
         group->used[i] = 1;
+        double kept, value = match_value(m, column->v[i], one->v[i], &kept);
+        if (m->filter && value == 0) {
+            continue;
+        }
         result->v[i] = m->filter ? kept : value;
     }
     return eval_check(m->ev, m->grid->n);
@@ -268,14 +268,18 @@ static int emit_many(struct matching *m, const struct one_group *group, const st
             m->v[i] = absent();
             if (!is_absent(column->v[i]) && !is_absent(one->v[i])) {
                 double kept, value = match_value(m, column->v[i], one->v[i], &kept);
-                if (m->filter && value == 0) {
-                    continue;
-                }
                 m->v[i] = m->filter ? kept : value;
                 matched = true;
             }
         }
+        /* Judged before the filter: that it lets nothing through must not hide that the labels are ambiguous. */
         rc = matched && m->expr->binary.matching.include.n ? note_seen(m, result.labels, m->v) : 0;
+        for (size_t i = 0; m->filter && i < m->grid->n; i++) {
+            double kept;
+            if (!is_absent(m->v[i]) && match_value(m, column->v[i], one->v[i], &kept) == 0) {
+                m->v[i] = absent();
+            }
+        }
         if (rc == 0 && matched && !column_empty(m->v, m->grid->n)) {
             rc = emit_column(m->out, &result);
         }

@@ -15,29 +15,49 @@ struct collecting {
     size_t n, cap;
 };
 
-/* Two runs of points of one series; a common time is an error. */
-static int merge_points(struct collecting *c, struct result_series *series, const struct column *column, size_t count)
+/* The points of one more run, ascending, of a series that may have some; a common time is an error. Takes the run. */
+static int merge_points(struct collecting *c, struct result_series *series, struct point *more, size_t count)
 {
+    if (series->n == 0) {
+        series->points = more;
+        series->n = count;
+        return 0;
+    }
     struct point *merged = arena_alloc(c->ev->arena, (series->n + count) * sizeof(*merged));
     size_t n = 0, k = 0;
-    for (size_t i = 0; i < c->grid->n; i++) {
-        if (is_absent(column->v[i])) {
-            continue;
-        }
-        int64_t t = grid_ms(c->grid, i);
-        while (k < series->n && series->points[k].t_ms < t) {
+    for (size_t i = 0; i < count; i++) {
+        while (k < series->n && series->points[k].t_ms < more[i].t_ms) {
             merged[n++] = series->points[k++];
         }
-        if (k < series->n && series->points[k].t_ms == t) {
+        if (k < series->n && series->points[k].t_ms == more[i].t_ms) {
             return eval_fail(c->ev, "vector cannot contain metrics with the same labelset");
         }
-        merged[n++] = (struct point){t, column->v[i]};
+        merged[n++] = more[i];
     }
     while (k < series->n) {
         merged[n++] = series->points[k++];
     }
     series->points = merged;
     series->n = n;
+    return 0;
+}
+
+/* Names fall off here, at the end: only then can two columns turn out to be one series. */
+static int add_points(struct collecting *c, struct labels labels, bool drop_name, struct point *points, size_t n)
+{
+    static const struct str metric_name[] = {{"__name__", 8}};
+    labels = drop_name ? labels_drop(labels, metric_name, 1, c->ev->arena) : labels;
+    uint64_t hash = labels_hash(labels);
+    size_t at = 0;
+    int64_t number;
+    while ((number = group_table_next(&c->table, hash, &at)) >= 0) {
+        if (labels_eq(c->v[number].labels, labels)) {
+            return merge_points(c, &c->v[number], points, n);
+        }
+    }
+    group_table_add(&c->table, hash);
+    arena_grow(c->ev->arena, c->v, c->n, c->cap);
+    c->v[c->n++] = (struct result_series){labels_dup(labels, c->ev->arena), points, n};
     return 0;
 }
 
@@ -55,37 +75,24 @@ static int collect(void *ctx, struct column *column)
     if (rc < 0) {
         return rc;
     }
-    static const struct str metric_name[] = {{"__name__", 8}};
-    struct labels labels =
-        column->drop_name ? labels_drop(column->labels, metric_name, 1, c->ev->arena) : column->labels;
-    uint64_t hash = labels_hash(labels);
-    size_t at = 0;
-    int64_t number;
-    while ((number = group_table_next(&c->table, hash, &at)) >= 0) {
-        if (labels_eq(c->v[number].labels, labels)) {
-            return merge_points(c, &c->v[number], column, count);
+    struct point *points = arena_alloc(c->ev->arena, count * sizeof(*points));
+    size_t n = 0;
+    for (size_t i = 0; n < count; i++) {
+        if (!is_absent(column->v[i])) {
+            points[n++] = (struct point){grid_ms(c->grid, i), column->v[i]};
         }
     }
-    group_table_add(&c->table, hash);
-    arena_grow(c->ev->arena, c->v, c->n, c->cap);
-    struct result_series *series = &c->v[c->n++];
-    *series = (struct result_series){.labels = labels_dup(labels, c->ev->arena)};
-    return merge_points(c, series, column, count);
+    return add_points(c, column->labels, column->drop_name, points, n);
 }
 
 static int collect_samples(void *ctx, const struct samples *samples)
 {
     struct collecting *c = ctx;
-    arena_grow(c->ev->arena, c->v, c->n, c->cap);
     struct point *points = arena_alloc(c->ev->arena, samples->n * sizeof(*points));
     for (size_t i = 0; i < samples->n; i++) {
         points[i] = (struct point){samples->t_ms[i], samples->v[i]};
     }
-    static const struct str metric_name[] = {{"__name__", 8}};
-    struct labels labels =
-        samples->drop_name ? labels_drop(samples->labels, metric_name, 1, c->ev->arena) : samples->labels;
-    c->v[c->n++] = (struct result_series){labels_dup(labels, c->ev->arena), points, samples->n};
-    return 0;
+    return add_points(c, samples->labels, samples->drop_name, points, samples->n);
 }
 
 static int series_cmp(const void *a, const void *b)

@@ -22,8 +22,8 @@ struct rollup {
     size_t *resets, reset_cap;
     double *scratch;
     size_t scratch_cap;
-    bool counter;                   /* rate, increase: a name that is no counter's is remarked on */
-    int (*check)(struct rollup *r); /* of the arguments where the column has values; may be NULL */
+    bool counter;                                /* rate, increase: a name that is no counter's is remarked on */
+    int (*check)(struct rollup *r, size_t step); /* of the arguments where a window has samples; may be NULL */
     struct slide slide;
 };
 
@@ -91,6 +91,9 @@ static int rollup_series(void *ctx, const struct samples *samples)
         if (lo == hi) {
             continue;
         }
+        if (r->check && (rc = r->check(r, i)) < 0) {
+            break;
+        }
         w.t_ms = samples->t_ms + lo;
         w.v = samples->v + lo;
         w.n = hi - lo;
@@ -112,38 +115,31 @@ static int rollup_series(void *ctx, const struct samples *samples)
     if (r->counter && any && !samples->drop_name) {
         remark_on_name(r->ev, r->call, samples->labels);
     }
-    if (r->check && any && rc == 0) {
-        rc = r->check(r);
-    }
     struct column column = {
         .labels = samples->labels, .drop_name = samples->drop_name || !r->call->call.function->keeps_name, .v = r->v};
     return rc < 0 || !any ? rc : emit_column(r->out, &column);
 }
 
-static int check_smoothing(struct rollup *r)
+static int check_smoothing(struct rollup *r, size_t step)
 {
     static const char *const names[] = {"smoothing factor", "trend factor"};
     static const char *const letters[] = {"sf", "tf"};
     for (size_t k = 0; k < 2; k++) {
-        for (size_t i = 0; i < r->grid->n; i++) {
-            double f = r->args[k][i];
-            if (!is_absent(r->v[i]) && (f <= 0 || f >= 1)) {
-                return eval_fail(r->ev, "invalid %s. Expected: 0 < %s < 1, got: %f", names[k], letters[k], f);
-            }
+        double f = r->args[k][step];
+        if (f <= 0 || f >= 1) {
+            return eval_fail(r->ev, "invalid %s. Expected: 0 < %s < 1, got: %f", names[k], letters[k], f);
         }
     }
     return 0;
 }
 
-static int check_quantile(struct rollup *r)
+static int check_quantile(struct rollup *r, size_t step)
 {
-    for (size_t i = 0; i < r->grid->n; i++) {
-        double q = r->args[0][i];
-        if (!is_absent(r->v[i]) && !(q >= 0 && q <= 1)) {
-            char text[NUMBER_MAX];
-            eval_warn(r->ev, r->call->call.args[0], "quantile value should be between 0 and 1, got %.*s",
-                      (int)number_format(q, text), text);
-        }
+    double q = r->args[0][step];
+    if (!(q >= 0 && q <= 1)) {
+        char text[NUMBER_MAX];
+        eval_warn(r->ev, r->call->call.args[0], "quantile value should be between 0 and 1, got %.*s",
+                  (int)number_format(q, text), text);
     }
     return 0;
 }
