@@ -12,6 +12,7 @@
 
 enum {
     PATTERN_MAX_BYTES = 8192,
+    SET_MAX_BYTES = 256 << 10, /* as much as a query's text; variables of many values are such */
     MATCH_LIMIT = 10000,
     GROUPS_MAX = 64,
     JIT_STACK_MIN = 32 << 10,
@@ -110,15 +111,21 @@ static int compile_code(struct str pattern, pcre2_code **out, struct error *err)
     return 0;
 }
 
-int regex_compile(struct str pattern, struct regex **out, struct error *err)
+static int compile_other(struct regex *regex, struct str pattern, struct error *err)
 {
     if (pattern.len > PATTERN_MAX_BYTES) {
-        return error_set(err, ERR_LIMIT, "regular expression: longer than %d bytes", PATTERN_MAX_BYTES);
+        return error_set(err, ERR_LIMIT, "regular expression: longer than %d bytes, and no list of plain texts",
+                         PATTERN_MAX_BYTES);
     }
+    regex->prefix = regex_prefix(pattern, &regex->arena, &regex->tail);
+    return compile_code(pattern, &regex->code, err);
+}
+
+int regex_compile(struct str pattern, struct regex **out, struct error *err)
+{
     struct regex *regex = mem_zalloc(sizeof(*regex));
-    if (!regex_as_set(pattern, &regex->arena, &regex->set)) {
-        regex->prefix = regex_prefix(pattern, &regex->arena, &regex->tail);
-        int rc = compile_code(pattern, &regex->code, err);
+    if (pattern.len > SET_MAX_BYTES || !regex_as_set(pattern, &regex->arena, &regex->set)) {
+        int rc = compile_other(regex, pattern, err);
         if (rc) {
             regex_free(regex);
             return rc;

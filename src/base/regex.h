@@ -5,7 +5,7 @@
  * "(a+)+$" costs 0.1 ms, not minutes). What RE2 refuses is refused before compiling: lookaround,
  * backreferences, atomic groups, possessive quantifiers, \K, verbs, recursion.
  * A pattern that is a literal or an alternation of literals is kept as a set and never meets PCRE2;
- * a literal prefix is tested first. Patterns up to 8 KiB.
+ * a literal prefix is tested first. Patterns up to 8 KiB, alternations of literals up to 256 KiB.
  *
  * Threads: a compiled regex is immutable and may be shared.
  */

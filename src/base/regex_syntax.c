@@ -2,7 +2,7 @@
 
 #include "src/base/codec.h"
 
-enum { REPEAT_MAX = 1000, SET_MAX = 4096 };
+enum { REPEAT_MAX = 1000, SET_MAX = 65536 };
 
 struct reader {
     struct str rest;

@@ -1,3 +1,4 @@
+#include "src/base/buf.h"
 #include "src/base/regex.h"
 #include "tests/support/test.h"
 
@@ -145,8 +146,32 @@ static void what_re2_does_not_know_is_refused(void **state)
     }
     static char large[9000];
     memset(large, 'x', sizeof(large));
+    large[0] = '.';
     struct regex *regex = NULL;
     assert_int_equal(regex_compile(str_make(large, sizeof(large)), &regex, NULL), ERR_LIMIT);
+}
+
+/* What a dashboard's variable of thousands of values becomes. */
+static void a_large_alternation_is_a_set(void **state)
+{
+    (void)state;
+    auto_buf text;
+    buf_init(&text, 1u << 20);
+    for (int i = 0; i < 20000; i++) {
+        buf_addf(&text, "%svalue\\.%d", i ? "|" : "(", i);
+    }
+    buf_add(&text, STR(")"));
+    assert_true(text.len > 200000);
+    const struct str *texts = NULL;
+    struct regex *regex = compile(text.p);
+    assert_int_equal(regex_literals(regex, &texts), 20000);
+    assert_true(regex_matches(regex, STR("value.19999")));
+    assert_false(regex_matches(regex, STR("value.20000")));
+    regex_free(regex);
+    while (text.len <= 262144) {
+        buf_add(&text, STR("|more"));
+    }
+    assert_int_equal(regex_compile(buf_str(&text), &regex, NULL), ERR_LIMIT);
 }
 
 static void alternations_of_literals_are_sets(void **state)
@@ -243,9 +268,13 @@ static void a_regex_can_be_shared_by_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(matching_is_anchored_and_reads_like_re2), cmocka_unit_test(what_re2_does_not_know_is_refused),
-        cmocka_unit_test(alternations_of_literals_are_sets),       cmocka_unit_test(groups_are_captured),
-        cmocka_unit_test(explosive_patterns_end_at_the_limit),     cmocka_unit_test(a_regex_can_be_shared_by_threads),
+        cmocka_unit_test(matching_is_anchored_and_reads_like_re2),
+        cmocka_unit_test(what_re2_does_not_know_is_refused),
+        cmocka_unit_test(alternations_of_literals_are_sets),
+        cmocka_unit_test(a_large_alternation_is_a_set),
+        cmocka_unit_test(groups_are_captured),
+        cmocka_unit_test(explosive_patterns_end_at_the_limit),
+        cmocka_unit_test(a_regex_can_be_shared_by_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
