@@ -5,6 +5,7 @@
 
 #define SAMPLES_MIN 500   /* what read fewer is as quick without */
 #define STEPS_MAX   11000 /* as query_range() */
+#define KEY_MAX     (1u << 20)
 
 struct ask {
     struct store *store;
@@ -34,12 +35,18 @@ static bool is_cacheable(struct ask *ask)
     return !ask->reach.whole_range;
 }
 
-static struct str make_key(const struct ask *ask, struct str text)
+/* The canonical text says where nothing stands in the query, but only notes tell of places, and what has notes is not
+ * kept. */
+static struct str make_key(const struct ask *ask)
 {
     int64_t phase_ms = ask->start_ms % ask->step_ms;
     phase_ms += phase_ms < 0 ? ask->step_ms : 0;
-    return arena_printf(ask->arena, "%lld %lld %lld %d " STR_FMT, (long long)ask->step_ms, (long long)phase_ms,
-                        (long long)ask->options->lookback_ms, (int)ask->options->resolution, STR_ARG(text));
+    auto_buf key = {0};
+    buf_init(&key, KEY_MAX);
+    buf_addf(&key, "%lld %lld %lld %d ", (long long)ask->step_ms, (long long)phase_ms,
+             (long long)ask->options->lookback_ms, (int)ask->options->resolution);
+    expr_print(ask->expr, &key);
+    return key.failed ? (struct str){0} : arena_dup(ask->arena, buf_str(&key));
 }
 
 /* -- results into entries -- */
@@ -261,15 +268,18 @@ static int complete(const struct ask *ask, const struct cache_entry *entry, stru
     return rc;
 }
 
-int query_range_cached(struct query_cache *cache, struct store *store, const struct expr *expr, struct str text,
-                       int64_t start_ms, int64_t end_ms, int64_t step_ms, const struct query_options *options,
-                       struct arena *arena, struct query_result *out, struct error *err)
+int query_range_cached(struct query_cache *cache, struct store *store, const struct expr *expr, int64_t start_ms,
+                       int64_t end_ms, int64_t step_ms, const struct query_options *options, struct arena *arena,
+                       struct query_result *out, struct error *err)
 {
     struct ask ask = {store, expr, start_ms, end_ms, step_ms, options, arena, err, {0}, {0}, 0};
     if (!cache || !is_cacheable(&ask)) {
         return query_range(store, expr, start_ms, end_ms, step_ms, options, arena, out, err);
     }
-    ask.key = make_key(&ask, text);
+    ask.key = make_key(&ask);
+    if (!ask.key.len) { /* longer than any text that is kept */
+        return query_range(store, expr, start_ms, end_ms, step_ms, options, arena, out, err);
+    }
     ask.token = store_change_token(store); /* before any snapshot */
     struct cache_entry *entry = cache_get(cache, ask.key);
     struct span span = entry ? usable_steps(&ask, entry) : (struct span){0, -1};

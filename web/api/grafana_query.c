@@ -47,8 +47,7 @@ int grafana_run(struct grafana_call *c, const struct grafana_target *t, struct g
                 struct query_result *out)
 {
     struct expr *expr = NULL;
-    /* Results are cached by the parameter "query", which a JSON body does not have. */
-    struct run_options options = {.timeout_ms = c->api->query_timeout_ms, .nocache = true};
+    struct run_options options = {.timeout_ms = c->api->query_timeout_ms};
     int rc = parse(c, t, &expr);
     if (rc) {
         return rc;

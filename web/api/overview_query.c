@@ -10,8 +10,7 @@ static struct query_result run(const struct overview *o, const char *promql, int
 {
     struct query_result result = {0};
     struct expr *expr = NULL;
-    /* Results are cached by the parameter "query", which a page of many queries does not have. */
-    struct run_options options = {.timeout_ms = TIMEOUT_MS, .nocache = true};
+    struct run_options options = {.timeout_ms = TIMEOUT_MS};
     if (query_parse(str_of(promql), http_arena(o->request), &expr, NULL)) {
         return result;
     }

@@ -106,13 +106,27 @@ static struct str header(struct http_request *r, const char *name)
     return str_slice(value, 0, utf8_cut(value, ASKER_MAX));
 }
 
-static struct active_query describe(struct http_request *r, int64_t start_ms, int64_t end_ms, int64_t step_ms)
+/* As it was asked, or, where the request is about more than one query, the expression's own text. */
+static struct str text_of(struct http_request *r, const struct expr *expr)
+{
+    struct str asked = str_trim(http_param(r, "query"));
+    if (asked.len) {
+        return asked;
+    }
+    auto_buf text = {0};
+    buf_init(&text, ACTIVE_TEXT_MAX);
+    expr_print(expr, &text);
+    return arena_dup(http_arena(r), buf_str(&text));
+}
+
+static struct active_query describe(struct http_request *r, const struct expr *expr, int64_t start_ms, int64_t end_ms,
+                                    int64_t step_ms)
 {
     struct str dashboard = header(r, "X-Dashboard-Uid"), panel = header(r, "X-Panel-Id");
     if (dashboard.len && panel.len) {
         dashboard = arena_printf(http_arena(r), STR_FMT "/" STR_FMT, STR_ARG(dashboard), STR_ARG(panel));
     }
-    return (struct active_query){.text = str_trim(http_param(r, "query")),
+    return (struct active_query){.text = text_of(r, expr),
                                  .peer = http_peer(r),
                                  .agent = header(r, "User-Agent"),
                                  .dashboard = dashboard,
@@ -172,15 +186,15 @@ static int evaluate(struct run *run, const struct expr *expr, const struct run_o
     if (active->step_ms == 0) {
         return query_instant(api->store, expr, active->end_ms, &q, arena, out, err);
     }
-    return query_range_cached(options->nocache ? NULL : api->query_cache, api->store, expr, active->text,
-                              active->start_ms, active->end_ms, active->step_ms, &q, arena, out, err);
+    return query_range_cached(options->nocache ? NULL : api->query_cache, api->store, expr, active->start_ms,
+                              active->end_ms, active->step_ms, &q, arena, out, err);
 }
 
 int run_query(struct http_request *r, const struct api_context *api, const struct expr *expr,
               struct run_options *options, int64_t start_ms, int64_t end_ms, int64_t step_ms, struct query_result *out,
               struct error *err)
 {
-    struct run run = {.request = r, .api = api, .active = describe(r, start_ms, end_ms, step_ms)};
+    struct run run = {.request = r, .api = api, .active = describe(r, expr, start_ms, end_ms, step_ms)};
     int64_t deadline_ms = clock_mono_ms() + options->timeout_ms;
     active_begin(&run.active);
     int rc = options->timeout_ms > 0 ? gate_enter(&run, deadline_ms) : ERR_TIMEOUT;

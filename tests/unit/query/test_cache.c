@@ -158,8 +158,7 @@ static void compare(const char *text, int64_t start_ms, int64_t end_ms, int64_t 
     const struct query_options options = {0};
     arena_init(&a);
     assert_int_equal(query_parse(str_of(text), &a, &expr, &err), 0);
-    int rc =
-        query_range_cached(cache, store, expr, str_of(text), start_ms, end_ms, step_ms, &options, &a, &cached, &err);
+    int rc = query_range_cached(cache, store, expr, start_ms, end_ms, step_ms, &options, &a, &cached, &err);
     int rc_fresh = query_range(store, expr, start_ms, end_ms, step_ms, &options, &a, &fresh, &err_fresh);
     if (rc != rc_fresh || (rc == 0 && !same_result(&cached, &fresh))) {
         describe(&cached, &fresh);
@@ -270,8 +269,8 @@ static void a_refresh_reads_the_new_steps_only(void **state)
         arena_init(&a);
         assert_int_equal(query_parse(str_of(text), &a, &expr, &err), 0);
         scrape();
-        assert_int_equal(query_range_cached(cache, store, expr, str_of(text), newest_ms - 200 * SCRAPE_MS, newest_ms,
-                                            SCRAPE_MS, &options, &a, &out, &err),
+        assert_int_equal(query_range_cached(cache, store, expr, newest_ms - 200 * SCRAPE_MS, newest_ms, SCRAPE_MS,
+                                            &options, &a, &out, &err),
                          0);
         assert_int_equal(out.series[0].n, 201);
         assert_true(i == 0 ? out.stats.samples > 1000 : out.stats.samples < 300);
@@ -292,8 +291,8 @@ static double newest_count(struct arena *a, int64_t end_ms)
     struct query_result out = {0};
     const struct query_options options = {0};
     assert_int_equal(query_parse(text, a, &expr, &err), 0);
-    int rc = query_range_cached(cache, store, expr, text, end_ms - 100 * SCRAPE_MS, end_ms, SCRAPE_MS, &options, a,
-                                &out, &err);
+    int rc =
+        query_range_cached(cache, store, expr, end_ms - 100 * SCRAPE_MS, end_ms, SCRAPE_MS, &options, a, &out, &err);
     expr_release(expr);
     assert_int_equal(rc, 0);
     const struct result_series *s = out.series;
