@@ -197,6 +197,8 @@ int eval_aggregate(struct eval *ev, const struct expr *expr, const struct grid *
     case AGGR_BOTTOMK:
     case AGGR_LIMITK:
         return aggregate_select(ev, expr, grid, out);
+    case AGGR_LIMIT_RATIO:
+        return aggregate_ratio(ev, expr, grid, out);
     case AGGR_QUANTILE:
         return aggregate_quantile(ev, expr, grid, out);
     case AGGR_COUNT_VALUES:

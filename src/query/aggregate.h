@@ -15,5 +15,6 @@ void grouping_init(struct grouping *g, struct eval *ev, const struct expr *aggre
 uint32_t grouping_find(struct grouping *g, const struct column *column, bool *created);
 
 int aggregate_select(struct eval *ev, const struct expr *expr, const struct grid *grid, struct emit out) MUST_USE;
+int aggregate_ratio(struct eval *ev, const struct expr *expr, const struct grid *grid, struct emit out) MUST_USE;
 int aggregate_quantile(struct eval *ev, const struct expr *expr, const struct grid *grid, struct emit out) MUST_USE;
 int aggregate_count_values(struct eval *ev, const struct expr *expr, const struct grid *grid, struct emit out) MUST_USE;

@@ -82,6 +82,12 @@ struct name_list {
     size_t written_n;
 };
 
+/* A value for a side's series that the other side would match, but which are not there. */
+struct fill_value {
+    bool given;
+    double value;
+};
+
 enum match_card { CARD_ONE_TO_ONE, CARD_MANY_TO_ONE, CARD_ONE_TO_MANY, CARD_MANY_TO_MANY };
 struct vector_matching {
     bool given; /* on or ignoring was written */
@@ -89,6 +95,7 @@ struct vector_matching {
     enum match_card card;
     struct name_list names;
     struct name_list include; /* group_left(…) */
+    struct fill_value fill_left, fill_right;
 };
 
 struct function;

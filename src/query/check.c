@@ -106,6 +106,9 @@ static int check_binary(struct expr *e, struct error *err)
     if (scalars && op_is_comparison(op) && !e->binary.return_bool) {
         return fail(&at, err, "comparisons between scalars must use BOOL modifier: %s bool", op_text(op));
     }
+    if (any_scalar && (e->binary.matching.fill_left.given || e->binary.matching.fill_right.given)) {
+        return fail(&at, err, "filling in missing series only allowed between instant vectors");
+    }
     if (any_scalar && e->binary.matching.names.n) {
         return fail(&at, err, "vector matching only allowed between instant vectors");
     }

@@ -40,6 +40,18 @@ const struct function *function_find(struct str name)
     return NULL;
 }
 
+bool function_needs_native_histograms(struct str name)
+{
+    static const char *const names[] = {"histogram_avg", "histogram_count", "histogram_sum", "histogram_stddev",
+                                        "histogram_stdvar"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (str_is(name, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool equal_nocase(struct str a, const char *b)
 {
     return a.len == strlen(b) && str_find_nocase(a, str_of(b)) == 0;

@@ -28,7 +28,7 @@ struct function {
     };
 };
 
-#define FUNCTION_ARGS_FIXED 8 /* more than any function names (label_join's sources are not among them) */
+#define FUNCTION_ARGS_FIXED 12 /* more than any function names (label_join's sources are not among them) */
 
 struct aggregation {
     const char *name;
@@ -40,6 +40,8 @@ struct aggregation {
 const struct function *function_find(struct str name);
 bool aggregation_find(struct str name, enum aggregate_op *out);
 const struct aggregation *aggregation_info(enum aggregate_op op);
+/* Prometheus' functions of nothing but native histograms: to say why they are not here. */
+bool function_needs_native_histograms(struct str name);
 /* The nearest name by edit distance, if near enough to be a slip; else NULL. */
 const char *function_suggest(struct str name);
 

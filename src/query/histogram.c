@@ -3,6 +3,7 @@
  * Source of the rules: Prometheus promql/quantile.go, 3.x, for behaviour only.
  */
 #include "src/base/clock.h"
+#include "src/base/codec.h"
 #include "src/base/number.h"
 #include "src/query/impl.h"
 #include "src/query/labelset.h"
@@ -280,42 +281,139 @@ static void remark_on_mending(struct eval *ev, const struct expr *arg, const str
               first.p, SECONDS_LENGTH, last.p);
 }
 
-int stream_histogram_quantile(struct eval *ev, const struct expr *call, const struct grid *grid, struct emit out)
+static void warn_of_quantiles(struct eval *ev, const struct expr *param, const double *q, size_t n)
 {
-    struct gathering g;
-    double *q = column_new(ev, grid), *v = column_new(ev, grid);
-    const struct expr *param = call->call.args[0];
-    int rc = eval_scalar(ev, param, grid, q);
-    rc = rc < 0 ? rc : gather_histograms(&g, ev, call->call.args[1], grid);
-    if (rc < 0) {
-        return rc;
-    }
-    for (size_t i = 0; i < grid->n; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (!(q[i] >= 0 && q[i] <= 1)) {
             char text[NUMBER_MAX];
             eval_warn(ev, param, "quantile value should be between 0 and 1, got %.*s", (int)number_format(q[i], text),
                       text);
         }
     }
-    struct bucket *buckets = arena_array(ev->arena, struct bucket, g.widest + 1);
-    struct mending *mendings = arena_array(ev->arena, struct mending, g.n + 1);
-    size_t metrics = 0;
-    for (size_t k = 0; rc == 0 && k < g.n; k++) {
-        const struct histogram *h = &g.histograms[k];
-        struct mending *mending = mending_of(mendings, &metrics, labels_get(h->labels, METRIC_NAME));
-        for (size_t i = 0; i < grid->n; i++) {
-            size_t n = buckets_at(h, i, buckets), before = mending->histograms;
-            v[i] = n ? bucket_quantile(q[i], buckets, n, mending) : absent();
-            if (mending->histograms > before) {
-                mending->first_ms =
-                    before && mending->first_ms < grid_ms(grid, i) ? mending->first_ms : grid_ms(grid, i);
-                mending->last_ms = before && mending->last_ms > grid_ms(grid, i) ? mending->last_ms : grid_ms(grid, i);
-            }
-        }
-        rc = emit_histogram(h, v, grid, out);
+}
+
+/* What all quantiles of a call share. */
+struct quantiles {
+    struct gathering g;
+    struct str label; /* to get the quantile; empty: none */
+    struct bucket *buckets;
+    struct mending *mendings;
+    size_t metrics;
+    double *v;
+    struct emit out;
+};
+
+static void note_mending(struct mending *mending, size_t before, int64_t t_ms)
+{
+    if (mending->histograms > before) {
+        mending->first_ms = before && mending->first_ms < t_ms ? mending->first_ms : t_ms;
+        mending->last_ms = before && mending->last_ms > t_ms ? mending->last_ms : t_ms;
     }
-    for (size_t k = 0; rc == 0 && k < metrics; k++) {
-        remark_on_mending(ev, call->call.args[1], &mendings[k]);
+}
+
+/* 0.25, but 1.0: as a bucket's bound is written in OpenMetrics. */
+static struct str quantile_text(double q, struct arena *arena)
+{
+    char text[NUMBER_MAX];
+    size_t len = number_format(q, text);
+    bool whole = isfinite(q) && !memchr(text, '.', len) && !memchr(text, 'e', len);
+    return arena_printf(arena, "%.*s%s", (int)len, text, whole ? ".0" : "");
+}
+
+/* The steps from `from` on that have the same q[from]; all other steps are left absent. */
+static int emit_quantile(struct quantiles *k, const struct histogram *h, const double *q, size_t from, size_t to)
+{
+    const struct grid *grid = k->g.grid;
+    struct arena *arena = k->g.ev->arena;
+    struct mending *mending = mending_of(k->mendings, &k->metrics, labels_get(h->labels, METRIC_NAME));
+    for (size_t i = 0; i < grid->n; i++) {
+        size_t n = i < from || i >= to ? 0 : buckets_at(h, i, k->buckets), before = mending->histograms;
+        k->v[i] = n ? bucket_quantile(q[i], k->buckets, n, mending) : absent();
+        note_mending(mending, before, grid_ms(grid, i));
+    }
+    struct histogram labelled = *h;
+    if (k->label.len) {
+        struct labels_builder b;
+        labels_builder_from(&b, arena, h->labels);
+        labels_set(&b, k->label, quantile_text(q[from], arena));
+        labelled.labels = labels_finish(&b, false);
+    }
+    return emit_histogram(&labelled, k->v, grid, k->out);
+}
+
+static int emit_quantiles(struct quantiles *k, const double *q)
+{
+    size_t n = k->g.grid->n;
+    int rc = 0;
+    for (size_t from = 0, to; rc == 0 && from < n; from = to) {
+        for (to = from + 1; to < n && (!k->label.len || q[to] == q[from]); to++) {
+        }
+        for (size_t i = 0; rc == 0 && i < k->g.n; i++) {
+            rc = eval_check(k->g.ev, 0);
+            rc = rc < 0 ? rc : emit_quantile(k, &k->g.histograms[i], q, from, to);
+        }
+    }
+    return rc;
+}
+
+static int gather_for_quantiles(struct quantiles *k, struct eval *ev, const struct expr *arg, const struct grid *grid)
+{
+    int rc = gather_histograms(&k->g, ev, arg, grid);
+    if (rc == 0) {
+        k->v = column_new(ev, grid);
+        k->buckets = arena_array(ev->arena, struct bucket, k->g.widest + 1);
+        k->mendings = arena_array(ev->arena, struct mending, k->g.n + 1);
+    }
+    return rc;
+}
+
+static void remark_on_mendings(struct quantiles *k)
+{
+    for (size_t i = 0; i < k->metrics; i++) {
+        remark_on_mending(k->g.ev, k->g.arg, &k->mendings[i]);
+    }
+}
+
+int stream_histogram_quantile(struct eval *ev, const struct expr *call, const struct grid *grid, struct emit out)
+{
+    struct quantiles k = {.out = out};
+    double *q = column_new(ev, grid);
+    int rc = eval_scalar(ev, call->call.args[0], grid, q);
+    rc = rc < 0 ? rc : gather_for_quantiles(&k, ev, call->call.args[1], grid);
+    if (rc < 0) {
+        return rc;
+    }
+    warn_of_quantiles(ev, call->call.args[0], q, grid->n);
+    rc = emit_quantiles(&k, q);
+    if (rc == 0) {
+        remark_on_mendings(&k);
+    }
+    return rc;
+}
+
+int stream_histogram_quantiles(struct eval *ev, const struct expr *call, const struct grid *grid, struct emit out)
+{
+    struct quantiles k = {.out = out, .label = eval_string(call->call.args[1])};
+    if (!k.label.len || !utf8_valid(k.label)) {
+        return eval_fail(ev, "invalid label name \"" STR_FMT "\" for histogram_quantiles", STR_ARG(k.label));
+    }
+    double *q = column_new(ev, grid);
+    int rc = gather_for_quantiles(&k, ev, call->call.args[0], grid);
+    for (size_t i = 0; rc == 0 && i < k.g.n; i++) {
+        if (labels_get(k.g.histograms[i].labels, k.label).len) {
+            rc = eval_fail(ev, "label \"" STR_FMT "\" of histogram_quantiles is one that the histograms already have",
+                           STR_ARG(k.label));
+        }
+    }
+    for (size_t i = 2; rc == 0 && i < call->call.arg_count; i++) {
+        rc = eval_scalar(ev, call->call.args[i], grid, q);
+        if (rc == 0) {
+            warn_of_quantiles(ev, call->call.args[i], q, grid->n);
+            rc = emit_quantiles(&k, q);
+        }
+    }
+    if (rc == 0) {
+        remark_on_mendings(&k);
     }
     return rc;
 }

@@ -64,7 +64,7 @@ struct match_result {
 struct one_group {
     struct one_series *series;
     const struct one_series **at; /* by step: the newest that has a value there */
-    uint8_t *used;                /* one-to-one: steps already matched */
+    uint8_t *used;                /* by step: 1 if the other side has a value there */
     struct match_result *results; /* one-to-one, if more than one series came */
 };
 
@@ -77,6 +77,7 @@ struct matching {
     size_t one_cap;
     struct clash **clashes; /* by step; NULL while there is none at all */
     bool swapped, filter, one_to_one;
+    struct fill_value fill_one, fill_many; /* for what is missing on that side */
     struct group_table seen; /* many-to-one: results by their labels, if group_x(labels) may make them equal */
     struct match_result *seen_results;
     size_t seen_cap;
@@ -113,15 +114,21 @@ static void take_steps(struct matching *m, const struct one_group *group, uint32
     }
 }
 
-static int copy_one(void *ctx, struct column *column)
+static uint32_t group_of(struct matching *m, const struct column *column)
 {
-    struct matching *m = ctx;
     bool created;
     uint32_t number = match_group(&m->groups, column, &created);
     if (created) {
         arena_grow(m->ev->arena, m->one, (size_t)number, m->one_cap);
         m->one[number] = (struct one_group){.at = arena_array(m->ev->arena, const struct one_series *, m->grid->n)};
     }
+    return number;
+}
+
+static int copy_one(void *ctx, struct column *column)
+{
+    struct matching *m = ctx;
+    uint32_t number = group_of(m, column);
     struct one_group *group = &m->one[number];
     struct one_series *series = arena_new(m->ev->arena, struct one_series);
     series->labels = column->labels;
@@ -197,24 +204,36 @@ static int fail_multiple(struct matching *m)
                                           : "multiple matches for labels: grouping labels must ensure unique matches");
 }
 
+/* What the "one" side has at a step, or what is filled in for it. */
+static double one_value(const struct matching *m, const struct one_group *group, size_t step)
+{
+    const struct one_series *one = group->at[step];
+    return one ? one->v[step] : m->fill_one.given ? m->fill_one.value : absent();
+}
+
+static void make_used(struct matching *m, struct one_group *group)
+{
+    if (!group->used) {
+        group->used = arena_zalloc(m->ev->arena, m->grid->n + 1);
+    }
+}
+
 /* One-to-one: the group's results collect what its series give at different steps. */
 static int add_to_group(struct matching *m, struct one_group *group, const struct column *column)
 {
     bool drop = column->drop_name || !m->filter;
     struct match_result *result = result_in(m, &group->results, result_labels(m, column, group->series), drop);
-    if (!group->used) {
-        group->used = arena_zalloc(m->ev->arena, m->grid->n + 1);
-    }
+    make_used(m, group);
     for (size_t i = 0; i < m->grid->n; i++) {
-        const struct one_series *one = is_absent(column->v[i]) ? NULL : group->at[i];
-        if (!one) {
+        double one = is_absent(column->v[i]) ? absent() : one_value(m, group, i);
+        if (is_absent(one)) {
             continue;
         }
         if (group->used[i]) {
             return fail_multiple(m);
         }
         group->used[i] = 1;
-        double kept, value = match_value(m, column->v[i], one->v[i], &kept);
+        double kept, value = match_value(m, column->v[i], one, &kept);
         if (m->filter && value == 0) {
             continue;
         }
@@ -252,39 +271,69 @@ static int note_seen(struct matching *m, struct labels labels, const double *v)
     return eval_check(m->ev, m->grid->n);
 }
 
-/* Many-to-one: a result for each series of the "one" side that gives something. */
-static int emit_many(struct matching *m, const struct one_group *group, const struct column *column)
+/* Many-to-one: what column gives with one side's series, or (NULL) with what is filled in where there is none. */
+static int emit_with(struct matching *m, const struct one_group *group, uint32_t number, const struct column *column,
+                     const struct one_series *one)
 {
+    const struct one_series missing = {.labels = m->groups.labels[number]};
+    struct column result = {.labels = result_labels(m, column, one ? one : &missing),
+                            .drop_name = column->drop_name || !m->filter,
+                            .v = m->v};
+    bool matched = false;
+    for (size_t i = 0; i < m->grid->n; i++) {
+        m->v[i] = absent();
+        double with = one ? one->v[i] : group->at[i] ? absent() : m->fill_one.value;
+        if (!is_absent(column->v[i]) && !is_absent(with)) {
+            double kept, value = match_value(m, column->v[i], with, &kept);
+            m->v[i] = m->filter ? kept : value;
+            matched = true;
+        }
+    }
+    /* Judged before the filter: that it lets nothing through must not hide that the labels are ambiguous. */
+    int rc = matched && m->expr->binary.matching.include.n ? note_seen(m, result.labels, m->v) : 0;
+    for (size_t i = 0; m->filter && i < m->grid->n; i++) {
+        double kept, with = one ? one->v[i] : m->fill_one.value;
+        if (!is_absent(m->v[i]) && match_value(m, column->v[i], with, &kept) == 0) {
+            m->v[i] = absent();
+        }
+    }
+    return rc < 0 || !matched || column_empty(m->v, m->grid->n) ? rc : emit_column(m->out, &result);
+}
+
+/* Many-to-one: a result for each series of the "one" side that gives something. */
+static int emit_many(struct matching *m, uint32_t number, const struct column *column)
+{
+    struct one_group *group = &m->one[number];
     int rc = 0;
     for (const struct one_series *one = group->series; rc == 0 && one; one = one->next) {
         rc = eval_check_read(m->ev, 0, m->grid->n);
-        if (rc < 0) {
-            return rc;
-        }
-        struct column result = {
-            .labels = result_labels(m, column, one), .drop_name = column->drop_name || !m->filter, .v = m->v};
-        bool matched = false;
+        rc = rc < 0 ? rc : emit_with(m, group, number, column, one);
+    }
+    if (m->fill_many.given) {
+        make_used(m, group);
         for (size_t i = 0; i < m->grid->n; i++) {
-            m->v[i] = absent();
-            if (!is_absent(column->v[i]) && !is_absent(one->v[i])) {
-                double kept, value = match_value(m, column->v[i], one->v[i], &kept);
-                m->v[i] = m->filter ? kept : value;
-                matched = true;
-            }
-        }
-        /* Judged before the filter: that it lets nothing through must not hide that the labels are ambiguous. */
-        rc = matched && m->expr->binary.matching.include.n ? note_seen(m, result.labels, m->v) : 0;
-        for (size_t i = 0; m->filter && i < m->grid->n; i++) {
-            double kept;
-            if (!is_absent(m->v[i]) && match_value(m, column->v[i], one->v[i], &kept) == 0) {
-                m->v[i] = absent();
-            }
-        }
-        if (rc == 0 && matched && !column_empty(m->v, m->grid->n)) {
-            rc = emit_column(m->out, &result);
+            group->used[i] |= !is_absent(column->v[i]);
         }
     }
-    return rc;
+    return rc < 0 || !m->fill_one.given ? rc : emit_with(m, group, number, column, NULL);
+}
+
+/* The "one" side's values at steps where the other side has none, with what is filled in for it. */
+static int emit_unmatched(struct matching *m, uint32_t number, const struct one_series *one)
+{
+    const struct one_group *group = &m->one[number];
+    struct column many = {.labels = m->groups.labels[number]};
+    struct column result = {.labels = result_labels(m, &many, one), .drop_name = !m->filter, .v = m->v};
+    for (size_t i = 0; i < m->grid->n; i++) {
+        m->v[i] = absent();
+        if (group->at[i] != one || (group->used && group->used[i])) {
+            continue;
+        }
+        double kept, value = match_value(m, m->fill_many.value, one->v[i], &kept);
+        m->v[i] = !m->filter ? value : value != 0 ? kept : absent();
+    }
+    int rc = eval_check_read(m->ev, 0, m->grid->n);
+    return rc < 0 || column_empty(m->v, m->grid->n) ? rc : emit_column(m->out, &result);
 }
 
 static int match_column(void *ctx, struct column *column)
@@ -295,11 +344,11 @@ static int match_column(void *ctx, struct column *column)
             return fail_clash(m, m->clashes[i]);
         }
     }
-    int64_t number = match_group_find(&m->groups, column);
+    int64_t number = m->fill_one.given ? group_of(m, column) : match_group_find(&m->groups, column);
     if (number < 0) {
         return 0;
     }
-    return m->one_to_one ? add_to_group(m, &m->one[number], column) : emit_many(m, &m->one[number], column);
+    return m->one_to_one ? add_to_group(m, &m->one[number], column) : emit_many(m, (uint32_t)number, column);
 }
 
 static int emit_groups(struct matching *m)
@@ -315,6 +364,28 @@ static int emit_groups(struct matching *m)
     return rc;
 }
 
+static int emit_all_unmatched(struct matching *m)
+{
+    int rc = 0;
+    for (size_t g = 0; rc == 0 && g < m->groups.n; g++) {
+        for (const struct one_series *one = m->one[g].series; rc == 0 && one; one = one->next) {
+            rc = emit_unmatched(m, (uint32_t)g, one);
+        }
+    }
+    return rc;
+}
+
+/* Where something is filled in for the other side, two series of the "one" side meet it at every step. */
+static int check_clashes(struct matching *m)
+{
+    for (size_t i = 0; m->fill_many.given && m->clashes && i < m->grid->n; i++) {
+        if (m->clashes[i]) {
+            return fail_clash(m, m->clashes[i]);
+        }
+    }
+    return 0;
+}
+
 int eval_match(struct eval *ev, const struct expr *expr, const struct grid *grid, struct emit out)
 {
     const struct vector_matching *matching = &expr->binary.matching;
@@ -326,11 +397,16 @@ int eval_match(struct eval *ev, const struct expr *expr, const struct grid *grid
                          .filter = op_is_comparison(expr->binary.op) && !expr->binary.return_bool,
                          .v = column_new(ev, grid),
                          .out = out};
+    /* With group_right, too: Prometheus has the "many" side as its left one then, and does not swap the values back. */
+    m.fill_one = matching->fill_right;
+    m.fill_many = matching->fill_left;
     match_groups_init(&m.groups, ev, matching);
     group_table_init(&m.seen, ev->arena);
     const struct expr *one = m.swapped ? expr->binary.lhs : expr->binary.rhs;
     const struct expr *many = m.swapped ? expr->binary.rhs : expr->binary.lhs;
     int rc = eval_vector(ev, one, grid, (struct emit){copy_one, &m});
+    rc = rc < 0 ? rc : check_clashes(&m);
     rc = rc < 0 ? rc : eval_vector(ev, many, grid, (struct emit){match_column, &m});
-    return rc < 0 || !m.one_to_one ? rc : emit_groups(&m);
+    rc = rc < 0 || !m.one_to_one ? rc : emit_groups(&m);
+    return rc < 0 || !m.fill_many.given ? rc : emit_all_unmatched(&m);
 }

@@ -76,9 +76,27 @@ static struct expr **parse_args(struct parser *p, size_t *n)
     return ok ? v : NULL;
 }
 
+static bool function_enabled(struct parser *p, const struct function *function, const struct token *name)
+{
+    if (strcmp(function->name, "histogram_quantiles") != 0) {
+        return true;
+    }
+    return parser_feature(p, FEATURE_EXPERIMENTAL_FUNCTIONS, "histogram_quantiles is", name);
+}
+
 static struct expr *parse_call(struct parser *p, const struct token *name)
 {
     const struct function *function = function_find(name->text);
+    if (!function && function_needs_native_histograms(name->text)) {
+        return parser_fail(p, ERR_PARSE, name,
+                           "function \"" STR_FMT
+                           "\" is for native histograms, which are not supported; of classic ones "
+                           "there are histogram_quantile and histogram_fraction, and their _sum and _count series",
+                           STR_ARG(name->text));
+    }
+    if (function && !function_enabled(p, function, name)) {
+        return NULL;
+    }
     if (!function) {
         const char *near = function_suggest(name->text);
         int shown = name->text.len > 60 ? 60 : (int)name->text.len;
@@ -193,7 +211,7 @@ static bool parse_group_side(struct parser *p, struct vector_matching *m)
     return parser_advance(p) && (p->tok.kind != TOKEN_LPAREN || parser_names(p, &m->include));
 }
 
-/* bool, on (…), ignoring (…), group_left (…), group_right (…) behind the operator. */
+/* bool, on (…), ignoring (…), group_left (…), group_right (…), fill (…) behind the operator. */
 static bool parse_matching(struct parser *p, struct expr *e)
 {
     struct vector_matching *m = &e->binary.matching;
@@ -209,7 +227,7 @@ static bool parse_matching(struct parser *p, struct expr *e)
         }
     }
     if (!parser_at_word(p, "on") && !parser_at_word(p, "ignoring")) {
-        return true;
+        return parse_fill(p, e);
     }
     m->given = true;
     m->on = parser_at_word(p, "on");
@@ -217,7 +235,7 @@ static bool parse_matching(struct parser *p, struct expr *e)
         return false;
     }
     if (!parser_at_word(p, "group_left") && !parser_at_word(p, "group_right")) {
-        return true;
+        return parse_fill(p, e);
     }
     if (op_is_set(e->binary.op)) {
         parser_fail(p, ERR_PARSE, &p->tok, "no grouping allowed for \"%s\" operation", op_text(e->binary.op));
@@ -236,7 +254,7 @@ static bool parse_matching(struct parser *p, struct expr *e)
             }
         }
     }
-    return true;
+    return parse_fill(p, e);
 }
 
 static struct expr *parse_binary(struct parser *p, struct expr *lhs, struct infix infix)

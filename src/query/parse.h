@@ -4,6 +4,7 @@
  */
 #pragma once
 #include "src/query/ast.h"
+#include "src/query/features.h"
 #include "src/query/function.h"
 #include "src/query/lex.h"
 
@@ -28,6 +29,9 @@ bool parser_at_word(const struct parser *p, const char *word); /* ASCII case-ins
 void *parser_fail(struct parser *p, int code, const struct token *at, const char *fmt, ...) PRINTF_LIKE(4, 5);
 void *parser_unexpected(struct parser *p, const char *expected);
 
+/* Whether an experimental part is switched on; if not, that is the error. */
+bool parser_feature(struct parser *p, enum query_feature feature, const char *what, const struct token *at);
+
 /* A node that begins at token `at` and ends, until parser_cover(), with the last token taken. */
 struct expr *parser_node(struct parser *p, enum expr_kind kind, const struct token *at);
 /* e ends with the last token taken and stands above child (may be NULL); NULL if that is too deep. */
@@ -37,6 +41,9 @@ bool parser_names(struct parser *p, struct name_list *out);
 
 /* Everything that may follow e; NULL after a failure. */
 struct expr *parse_modifiers(struct parser *p, struct expr *e);
+
+/* fill (v), fill_left (v), fill_right (v), if they follow, into the binary operation e. */
+bool parse_fill(struct parser *p, struct expr *e);
 
 /* Fills the selector e: `name` was taken already (may be NULL), braces follow or not. */
 bool parse_selector(struct parser *p, const struct token *name, struct expr *e);

@@ -54,6 +54,15 @@ bool parser_at_word(const struct parser *p, const char *word)
            str_find_nocase(p->tok.text, str_of(word)) == 0;
 }
 
+bool parser_feature(struct parser *p, enum query_feature feature, const char *what, const struct token *at)
+{
+    if (!p->failed && !query_feature_required(feature, what, at->line, at->column, p->err)) {
+        p->failed = true;
+        p->code = ERR_PARSE;
+    }
+    return !p->failed;
+}
+
 /* A node that begins at token `at` and, until parser_cover(), ends there. */
 struct expr *parser_node(struct parser *p, enum expr_kind kind, const struct token *at)
 {

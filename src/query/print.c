@@ -222,6 +222,28 @@ static void print_aggregate(const struct expr *e, struct buf *out)
     buf_add_char(out, ')');
 }
 
+static void print_fill(const char *word, double value, struct buf *out)
+{
+    char text[NUMBER_MAX];
+    buf_addf(out, " %s (%.*s)", word, (int)number_format(value, text), text);
+}
+
+static void print_fills(const struct vector_matching *m, struct buf *out)
+{
+    const struct fill_value *left = &m->fill_left, *right = &m->fill_right;
+    bool same = left->value == right->value || (isnan(left->value) && isnan(right->value));
+    if (left->given && right->given && same && signbit(left->value) == signbit(right->value)) {
+        print_fill("fill", left->value, out);
+        return;
+    }
+    if (left->given) {
+        print_fill("fill_left", left->value, out);
+    }
+    if (right->given) {
+        print_fill("fill_right", right->value, out);
+    }
+}
+
 void expr_print_operator(const struct expr *e, struct buf *out)
 {
     const struct vector_matching *m = &e->binary.matching;
@@ -235,6 +257,7 @@ void expr_print_operator(const struct expr *e, struct buf *out)
         buf_add(out, m->card == CARD_MANY_TO_ONE ? STR(" group_left ") : STR(" group_right "));
         print_names(m->include, out);
     }
+    print_fills(m, out);
 }
 
 static void print_binary(const struct expr *e, struct buf *out)

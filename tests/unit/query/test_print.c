@@ -503,7 +503,7 @@ static void other_trees_are_told_apart(void **state)
 
 int main(void)
 {
-    if (query_features_enable(STR("promql-extended-range-selectors"), NULL) < 0) {
+    if (query_features_enable(STR("promql-extended-range-selectors,promql-experimental-functions"), NULL) < 0) {
         return 1;
     }
     const struct CMUnitTest tests[] = {

@@ -348,23 +348,9 @@ static bool touches_native(const struct runner *r, const struct script_eval *e)
 /* Functions and modifiers that are not there, most of them behind flags in Prometheus. */
 static bool needs_missing(const struct script_eval *e)
 {
-    static const char *const missing[] = {"histogram_quantiles",
-                                          "limit_ratio",
-                                          "start_timestamp",
-                                          "max_of",
-                                          "min_of",
-                                          "fill",
-                                          "fill_left",
-                                          "range",
-                                          "fill_right",
-                                          "histogram_count",
-                                          "step",
-                                          "histogram_sum",
-                                          "histogram_avg",
-                                          "start",
-                                          "histogram_stddev",
-                                          "end",
-                                          "histogram_stdvar"};
+    static const char *const missing[] = {
+        "start_timestamp", "max_of", "min_of",           "range", "histogram_count", "step", "histogram_sum",
+        "histogram_avg",   "start",  "histogram_stddev", "end",   "histogram_stdvar"};
     for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
         auto_buf call;
         buf_init(&call, 64);
@@ -507,10 +493,6 @@ static void run_lines(struct runner *r)
 /* Returns the number of failures. */
 static size_t run_file(const char *path, bool strict)
 {
-    struct error err = {0};
-    if (query_features_enable(STR("promql-extended-range-selectors"), &err) < 0) {
-        fail_msg("%s", err.text);
-    }
     FILE *f = fopen(path, "rb");
     if (!f) {
         fail_msg("cannot read %s", path);
@@ -578,6 +560,13 @@ static void other_scripts_hold(void **state)
 
 int main(int argc, char **argv)
 {
+    struct error err = {0};
+    if (query_features_enable(STR("promql-experimental-functions,promql-duration-expr,promql-extended-range-selectors,"
+                                  "promql-binop-fill-modifiers"),
+                              &err) < 0) {
+        fprintf(stderr, "%s\n", err.text);
+        return 1;
+    }
     if (argc > 1) {
         size_t failed = 0;
         for (int i = 1; i < argc; i++) {

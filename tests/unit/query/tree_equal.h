@@ -60,11 +60,17 @@ static inline bool tree_same_call(const struct expr *a, const struct expr *b)
     return same;
 }
 
+static inline bool tree_same_fill(const struct fill_value *a, const struct fill_value *b)
+{
+    return a->given == b->given && tree_same_number(a->value, b->value);
+}
+
 static inline bool tree_same_binary(const struct expr *a, const struct expr *b)
 {
     const struct vector_matching *x = &a->binary.matching, *y = &b->binary.matching;
     return a->binary.op == b->binary.op && a->binary.return_bool == b->binary.return_bool && x->on == y->on &&
            x->card == y->card && tree_same_names(x->names, y->names) && tree_same_names(x->include, y->include) &&
+           tree_same_fill(&x->fill_left, &y->fill_left) && tree_same_fill(&x->fill_right, &y->fill_right) &&
            tree_equal(a->binary.lhs, b->binary.lhs) && tree_equal(a->binary.rhs, b->binary.rhs);
 }
 
