@@ -82,7 +82,8 @@ static int bound_cmp(const void *a, const void *b)
 static int gather_histograms(struct gathering *g, struct eval *ev, const struct expr *arg, const struct grid *grid)
 {
     static const struct str le[] = {{"le", 2}};
-    *g = (struct gathering){.ev = ev, .grid = grid, .arg = arg, .without_le = {.names = {le, 1}, .keep_name = true}};
+    *g = (struct gathering){
+        .ev = ev, .grid = grid, .arg = arg, .without_le = {.names = {.v = le, .n = 1}, .keep_name = true}};
     group_table_init(&g->table, ev->arena);
     int rc = eval_vector(ev, arg, grid, (struct emit){gather, g});
     for (size_t i = 0; rc == 0 && i < g->n; i++) {

@@ -9,7 +9,7 @@
 #include "src/query/labelset.h"
 
 static const struct str identifying_names[] = {{"instance", 8}, {"job", 3}};
-static const struct selection identity = {.names = {identifying_names, 2}, .keep = true};
+static const struct selection identity = {.names = {.v = identifying_names, .n = 2}, .keep = true};
 
 struct base {
     struct labels labels;
@@ -41,10 +41,10 @@ struct joining {
 
     struct base *bases;
     size_t base_count, base_cap;
-    bool asked[2];     /* a base series has this identifying label */
     bool *any;         /* at a step a base series has a value */
     size_t from, to;   /* steps that the info series now read are for */
-    int64_t oldest_ms; /* older samples of info series do not count */
+    int64_t young_ms;  /* samples of info series as old as that at a step, or older, do not count */
+    int64_t oldest_ms; /* nor those before it */
     struct group_table identities, by_identity, by_labels;
     struct labels *known; /* identities of base series */
     size_t known_cap;
@@ -79,12 +79,11 @@ static bool identity_known(const struct joining *j, struct labels labels)
     return false;
 }
 
+/* Series without any identifying label are nobody's. */
 static void note_identity(struct joining *j, struct labels labels)
 {
-    for (size_t i = 0; i < 2; i++) {
-        j->asked[i] = j->asked[i] || labels_get(labels, identifying_names[i]).len;
-    }
-    if (!identity_known(j, labels)) {
+    bool any = labels_get(labels, identifying_names[0]).len || labels_get(labels, identifying_names[1]).len;
+    if (any && !identity_known(j, labels)) {
         size_t n = group_table_add(&j->identities, selection_hash(identity, labels));
         arena_grow(j->ev->arena, j->known, n, j->known_cap);
         j->known[n] = selection_labels(identity, labels, j->ev->arena);
@@ -156,7 +155,7 @@ static int take_info(void *ctx, struct column *column)
     struct rank *rank = rank_of(j, column->labels);
     for (size_t i = j->from; i < j->to; i++) {
         double time = column->v[i];
-        int64_t too_old_ms = grid_ms(j->grid, i) - j->ev->options.lookback_ms;
+        int64_t too_old_ms = grid_ms(j->grid, i) - j->young_ms;
         if (is_absent(time) || !j->any[i] || time * 1000 <= (double)too_old_ms || time * 1000 < (double)j->oldest_ms) {
             continue;
         }
@@ -171,7 +170,7 @@ static int take_info(void *ctx, struct column *column)
     return eval_check(j->ev, j->grid->n);
 }
 
-/* The first selector of an expression: its offset and @ bound the samples of info series that are looked at. */
+/* Depth first, as they are written. */
 static const struct expr *first_selector(const struct expr *e)
 {
     switch (e->kind) {
@@ -204,38 +203,41 @@ static const struct expr *first_selector(const struct expr *e)
     return NULL;
 }
 
-/* Steps after `newest_ms` see the newest sample until then. */
+/* The base's first selector moves what is seen of the info series: none newer than what an offset looks at, with a
+ * negative one none older than its lookback; with @ none newer than that time, which steps after it see until it is too
+ * old for them. */
 static int read_info(struct joining *j, struct expr *selector, const struct expr *base)
 {
     const struct grid *grid = j->grid;
-    int64_t start_ms = grid_ms(grid, 0), newest_ms = grid_ms(grid, grid->n - 1);
+    struct emit take = {take_info, j};
     const struct expr *bound = first_selector(base);
-    if (bound && bound->shift.at != AT_NONE) {
-        start_ms = newest_ms = shifted_ms(j->ev, &bound->shift, 0);
-    } else if (bound) {
-        start_ms -= bound->shift.offset_ms;
-        newest_ms -= bound->shift.offset_ms;
-    }
-    j->oldest_ms = start_ms - j->ev->options.lookback_ms + 1;
+    struct time_shift shift = bound ? bound->shift : (struct time_shift){0};
+    int64_t lookback_ms = j->ev->options.lookback_ms;
     j->from = 0;
-    j->to = 0;
-    while (j->to < grid->n && grid_ms(grid, j->to) <= newest_ms) {
-        j->to++;
+    j->to = grid->n;
+    if (shift.at == AT_NONE) {
+        selector->shift.offset_ms = shift.offset_ms > 0 ? shift.offset_ms : 0;
+        j->young_ms = lookback_ms + (shift.offset_ms < 0 ? shift.offset_ms : 0);
+        return eval_selector(j->ev, selector, grid, true, take);
     }
-    int rc = j->to ? eval_selector(j->ev, selector, grid, true, (struct emit){take_info, j}) : 0;
+    int64_t at_ms = shifted_ms(j->ev, &shift, 0);
+    j->young_ms = lookback_ms;
+    j->oldest_ms = at_ms - lookback_ms + 1;
+    for (j->to = 0; j->to < grid->n && grid_ms(grid, j->to) <= at_ms; j->to++) {
+    }
+    int rc = j->to ? eval_selector(j->ev, selector, grid, true, take) : 0;
     if (rc == 0 && j->to < grid->n) {
         j->from = j->to;
         j->to = grid->n;
-        selector->shift = (struct time_shift){.at = AT_TIME, .at_ms = newest_ms};
-        rc = eval_selector(j->ev, selector, grid, true, (struct emit){take_info, j});
+        selector->shift = (struct time_shift){.at = AT_TIME, .at_ms = at_ms};
+        rc = eval_selector(j->ev, selector, grid, true, take);
     }
     return rc;
 }
 
-/* name{matchers}, and that the identifying labels are there which base series have. */
 static int info_selector(struct joining *j, struct expr *out)
 {
-    struct matcher *m = arena_array(j->ev->arena, struct matcher, j->name_count + j->data_count + 3);
+    struct matcher *m = arena_array(j->ev->arena, struct matcher, j->name_count + j->data_count + 2);
     size_t n = 0;
     struct error unused = {0};
     int rc = 0;
@@ -248,10 +250,8 @@ static int info_selector(struct joining *j, struct expr *out)
     for (size_t i = 0; i < j->data_count; i++) {
         m[n++] = j->data[i];
     }
-    for (size_t i = 0; rc == 0 && i < 2; i++) {
-        if (j->asked[i]) {
-            rc = matcher_init(&m[n++], MATCH_NE, identifying_names[i], STR(""), &unused);
-        }
+    if (rc == 0) { /* the others may match everything, which the store does not answer */
+        rc = matcher_init(&m[n++], MATCH_NE, METRIC_NAME, STR(""), &unused);
     }
     *out = (struct expr){.kind = EXPR_SELECTOR,
                          .type = VALUE_VECTOR,
@@ -417,7 +417,7 @@ static void split_matchers(struct joining *j, const struct expr *selector)
 int stream_info(struct eval *ev, const struct expr *call, const struct grid *grid, struct emit out)
 {
     static const struct matcher target_info = {.op = MATCH_EQ, .name = {"__name__", 8}, .value = {"target_info", 11}};
-    struct joining j = {.ev = ev, .grid = grid, .any = arena_zalloc(ev->arena, grid->n + 1)};
+    struct joining j = {.ev = ev, .grid = grid, .oldest_ms = INT64_MIN, .any = arena_zalloc(ev->arena, grid->n + 1)};
     if (call->call.arg_count > 1) {
         split_matchers(&j, call->call.args[1]);
     } else {
@@ -428,7 +428,7 @@ int stream_info(struct eval *ev, const struct expr *call, const struct grid *gri
     group_table_init(&j.by_identity, ev->arena);
     group_table_init(&j.by_labels, ev->arena);
     int rc = eval_vector(ev, call->call.args[0], grid, (struct emit){hold_base, &j});
-    if (rc == 0 && (j.asked[0] || j.asked[1])) {
+    if (rc == 0 && j.identities.n) {
         struct expr selector;
         rc = info_selector(&j, &selector);
         selector.line = call->line; /* for remarks on what was read */

@@ -31,8 +31,8 @@ static void add(struct expr_reach *out, struct place place)
     *to = place.ms > *to ? place.ms : *to;
 }
 
-/* info() reads info series over the range moved by its argument's offset. */
-static bool looks_at_range(const struct function *function)
+/* info() reads series that it does not name, until the step at most. */
+static bool reads_info_series(const struct function *function)
 {
     return function->kind == FUNCTION_STREAM && function->stream == stream_info;
 }
@@ -56,7 +56,9 @@ static void visit(const struct expr *expr, struct place place, struct expr_reach
         visit(expr->range.expr, shifted(place, &expr->shift, out), out);
         break;
     case EXPR_CALL:
-        out->whole_range = out->whole_range || looks_at_range(expr->call.function);
+        if (reads_info_series(expr->call.function)) {
+            add(out, place);
+        }
         for (size_t i = 0; i < expr->call.arg_count; i++) {
             visit(expr->call.args[i], place, out);
         }

@@ -32,6 +32,7 @@ static void fill_once(void)
     if (store.series.len) {
         return;
     }
+    (void)!query_features_enable(STR("promql-extended-range-selectors"), NULL);
     fake_init(&store);
     invariant(query_features_enable(STR("promql-experimental-functions,promql-duration-expr,"
                                         "promql-extended-range-selectors,promql-binop-fill-modifiers"),
