@@ -295,8 +295,8 @@ static void steps_keep_to_the_pixels(void **state)
     auto_arena a;
     arena_init(&a);
     static const char *const bodies[] = {
-        "{\"range\":{\"from\":\"2026-01-01T00:00:01.470Z\",\"to\":\"2026-01-01T01:00:01.470Z\"},\"intervalMs\":1,"
-        "\"maxDataPoints\":100}",
+        ("{\"range\":{\"from\":\"2026-01-01T00:00:01.470Z\",\"to\":\"2026-01-01T01:00:01.470Z\"},\"intervalMs\":1,"
+         "\"maxDataPoints\":100}"),
         "{\"range\":{\"from\":1000,\"to\":999999999999},\"maxDataPoints\":1}",
         "{\"range\":{\"from\":\"5\",\"to\":5},\"maxDataPoints\":1e300,\"intervalMs\":-3}",
         "{\"range\":{\"from\":-1000000,\"to\":1000001},\"maxDataPoints\":7,\"interval\":\"30s\"}"};
