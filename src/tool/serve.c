@@ -342,6 +342,7 @@ static int start_web(struct daemon *d, struct error *err)
         .query_max_concurrency = (int)d->config->query_max_concurrency,
         .query_log_slower_ms = d->config->query_log_slower_ms,
         .query_cache = d->config->query_cache_bytes ? query_cache_new(d->config->query_cache_bytes) : NULL,
+        .retention_ms = d->config->retention_ms,
         .scrape_interval_ms = d->config->target_count ? d->config->targets[0].interval_ms : 15000,
         .data_dir = str_of(d->data_dir),
         .dashboards_dir = str_of(d->dashboards_dir),

@@ -24,6 +24,7 @@ struct api_context {
     int query_max_concurrency;                    /* 0: 20 */
     int64_t query_log_slower_ms;                  /* 0: none is logged */
     struct query_cache *query_cache;              /* NULL: none */
+    int64_t retention_ms;                         /* of raw samples; 0: for ever */
     int64_t scrape_interval_ms;                   /* default of targets, for $__rate_interval */
     struct str data_dir;
     struct str dashboards_dir; /* more dashboards, re-read on request; may be empty */

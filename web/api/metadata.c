@@ -18,6 +18,11 @@ void api_metadata(struct http_request *r, void *ctx)
         prom_error(r, "bad_data", "limit must be a number");
         return;
     }
+    int64_t per_metric; /* one is all there is of each */
+    if (http_param(r, "limit_per_metric").len && !str_to_int64(http_param(r, "limit_per_metric"), &per_metric)) {
+        prom_error(r, "bad_data", "limit_per_metric must be a number");
+        return;
+    }
     struct snapshot *snapshot = NULL;
     struct metric_family *families = NULL;
     size_t n = 0;

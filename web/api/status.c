@@ -48,12 +48,22 @@ void api_buildinfo(struct http_request *r, void *ctx)
     finish(&a);
 }
 
+static struct str duration_text(struct http_request *r, int64_t ms)
+{
+    auto_buf text;
+    buf_init(&text, 64);
+    duration_format(ms, &text);
+    return arena_dup(http_arena(r), buf_str(&text));
+}
+
 void api_runtimeinfo(struct http_request *r, void *ctx)
 {
     const struct api_context *api = ctx;
     char host[256] = "", cwd[4096] = "";
     (void)gethostname(host, sizeof(host) - 1);
     (void)!getcwd(cwd, sizeof(cwd));
+    struct store_status status = {0};
+    store_get_status(api->store, &status);
     struct answer a;
     answer_begin(&a, r);
     json_begin_object(&a.w);
@@ -62,16 +72,14 @@ void api_runtimeinfo(struct http_request *r, void *ctx)
     text_field(&a.w, "hostname", host);
     time_field(&a.w, "serverTime", clock_wall_ms());
     json_field(&a.w, "reloadConfigSuccess", json_bool, true); /* a failed reload changes nothing */
+    time_field(&a.w, "lastConfigTime", api->start_wall_ms);
+    json_field(&a.w, "corruptionCount", json_int, (int64_t)status.damage_count);
+    json_field(&a.w, "goroutineCount", json_int, 0); /* nor the next ones: there is no Go here */
+    text_field(&a.w, "GOGC", "");
+    text_field(&a.w, "GODEBUG", "");
+    json_field(&a.w, "storageRetention", json_str, duration_text(r, api->retention_ms));
     json_field(&a.w, "GOMAXPROCS", json_int, sysconf(_SC_NPROCESSORS_ONLN));
     finish(&a);
-}
-
-static struct str duration_text(struct http_request *r, int64_t ms)
-{
-    auto_buf text;
-    buf_init(&text, 64);
-    duration_format(ms, &text);
-    return arena_dup(http_arena(r), buf_str(&text));
 }
 
 /* The configuration holds secrets: only what concerns the API's users is shown. */

@@ -208,6 +208,62 @@ static void an_instant_query_answers_a_vector(void **state)
            "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[]}}");
 }
 
+static void targets_are_listed_by_pool_and_with_what_they_expose(void **state)
+{
+    (void)state;
+    board_publish(board, "targets",
+                  STR("{\"activeTargets\":[{\"scrapePool\":\"b\",\"labels\":{\"job\":\"b\",\"instance\":\"two\"}},"
+                      "{\"scrapePool\":\"a\",\"labels\":{\"job\":\"a\",\"instance\":\"one\"}}],"
+                      "\"droppedTargets\":[]}"));
+    expect(get("/api/v1/scrape_pools"), 200, "{\"status\":\"success\",\"data\":{\"scrapePools\":[\"a\",\"b\"]}}");
+    struct str one = get("/api/v1/targets?scrapePool=a");
+    expect_part(one, 200, "\"instance\":\"one\"");
+    assert_false(raw_has(raw_body(one), "\"instance\":\"two\""));
+    const char *want = "{\"status\":\"success\",\"data\":[{\"target\":{\"instance\":\"one\",\"job\":\"a\"},\"metric\":"
+                       "\"requests_total\",\"type\":\"counter\",\"help\":\"Requests \\\"seen\\\".\",\"unit\":\"\"}]}";
+    expect(get("/api/v1/targets/metadata"), 200, want); /* two has no such metric */
+    expect(get("/api/v1/targets/metadata?match_target=%7Bjob%3D%22b%22%7D"), 200,
+           "{\"status\":\"success\",\"data\":[]}");
+    expect(get("/api/v1/targets/metadata?limit=0"), 200, "{\"status\":\"success\",\"data\":[]}");
+    struct str named = get("/api/v1/targets/metadata?metric=requests_total");
+    expect_part(named, 200, "\"type\":\"counter\"");
+    assert_false(raw_has(raw_body(named), "\"metric\":"));
+    expect_part(get("/api/v1/targets/metadata?limit=x"), 400, "limit must be a number");
+    expect_part(get("/api/v1/targets/metadata?match_target=%7B"), 400, "invalid parameter");
+    expect(get("/api/v1/alertmanagers"), 200,
+           "{\"status\":\"success\",\"data\":{\"activeAlertmanagers\":[],\"droppedAlertmanagers\":[]}}");
+    expect(get("/api/v1/notifications"), 200, "{\"status\":\"success\",\"data\":[]}");
+    expect_part(get("/api/v1/status/runtimeinfo"), 200, "\"storageRetention\":");
+}
+
+static void expressions_are_formatted_and_told_as_a_tree(void **state)
+{
+    (void)state;
+    expect(get("/api/v1/format_query?query=sum(up)by(job)"), 200,
+           "{\"status\":\"success\",\"data\":\"sum by (job) (up)\"}");
+    expect_part(post("/api/v1/format_query", "query=sum("), 400, "\"errorType\":\"bad_data\"");
+    struct str tree = get("/api/v1/parse_query?query=sum(rate(up%5B5m%5D))by(job)");
+    expect_part(tree, 200, "\"type\":\"aggregation\"");
+    expect_part(tree, 200, "\"grouping\":[\"job\"]");
+    expect_part(tree, 200, "\"range\":300000");
+    expect_part(get("/api/v1/parse_query?query=1%2B"), 400, "parse error");
+}
+
+static void series_are_federated_as_text(void **state)
+{
+    (void)state;
+    struct str answer = get("/federate?match[]=up&match[]=requests_total");
+    assert_int_equal(raw_status(answer), 200);
+    assert_true(raw_has(answer, "text/plain; version=0.0.4"));
+    struct str body = raw_body(answer);
+    assert_true(
+        raw_has(body, arena_cstr(&arena, arena_printf(&arena, "requests_total{instance=\"one\",job=\"a\"} 300 %lld\n",
+                                                      (long long)t0_ms))));
+    assert_true(raw_has(body, "# TYPE up untyped\n"));
+    assert_true(raw_has(body, "up{instance=\"two\",job=\"b\"} 0 "));
+    assert_int_equal(raw_status(get("/federate?match[]=%7B")), 400);
+}
+
 static void a_limit_cuts_and_says_so(void **state)
 {
     (void)state;
@@ -495,6 +551,9 @@ int main(void)
         cmocka_unit_test(dashboards_come_from_the_binary_and_the_folder),
         cmocka_unit_test(pages_are_served_at_their_paths_only),
         cmocka_unit_test(events_are_streamed_and_resumed),
+        cmocka_unit_test(targets_are_listed_by_pool_and_with_what_they_expose),
+        cmocka_unit_test(expressions_are_formatted_and_told_as_a_tree),
+        cmocka_unit_test(series_are_federated_as_text),
         cmocka_unit_test(a_large_answer_is_streamed),
     };
     return cmocka_run_group_tests(tests, start, stop);
