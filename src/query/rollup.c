@@ -22,6 +22,7 @@ struct rollup {
     size_t *resets, reset_cap;
     double *scratch;
     size_t scratch_cap;
+    bool resets_read;                            /* by the function: only then they are looked for */
     bool counter;                                /* rate, increase: a name that is no counter's is remarked on */
     int (*check)(struct rollup *r, size_t step); /* of the arguments where a window has samples; may be NULL */
     struct slide slide;
@@ -67,7 +68,7 @@ static int rollup_series(void *ctx, const struct samples *samples)
         r->scratch_cap = 2 * samples->n;
         r->scratch = arena_alloc(r->ev->arena, r->scratch_cap * sizeof(*r->scratch));
     }
-    size_t reset_total = find_resets(r, samples);
+    size_t reset_total = r->resets_read ? find_resets(r, samples) : 0;
     slide_series(&r->slide, r->ev->arena, samples->t_ms, samples->v, samples->n);
     size_t lo = 0, hi = 0, reset_lo = 0, reset_hi = 0;
     int rc = 0;
@@ -156,6 +157,7 @@ int eval_rollup(struct eval *ev, const struct expr *call, const struct grid *gri
     struct rollup r = {.ev = ev, .call = call, .grid = grid, .out = out};
     double (*fn)(const struct window *, const double *) = call->call.function->rollup;
     r.counter = fn == rollup_rate || fn == rollup_increase;
+    r.resets_read = r.counter || fn == rollup_resets;
     for (size_t i = 0; i < call->call.arg_count; i++) {
         const struct expr *arg = call->call.args[i];
         if (arg->type == VALUE_MATRIX) {
