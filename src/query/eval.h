@@ -77,7 +77,7 @@ struct eval {
     size_t arena_base; /* used before the query */
     struct query_options options;
     struct error *err;
-    int64_t start_ms, end_ms, step_ms; /* of the whole query: @ start(), @ end() */
+    int64_t start_ms, end_ms, step_ms; /* of the whole query, as asked: @ start(), @ end() */
     bool range_query;
     int64_t reach_ms[TIER_COUNT];  /* from when on each tier, or a finer one, has everything (tiers.h) */
     int64_t stored_ms[TIER_COUNT]; /* until when its points are stored */

@@ -200,9 +200,10 @@ static int run(struct eval *ev, const struct expr *expr, const struct grid *grid
     return rc;
 }
 
-static int run_on_snapshot(struct store *store, const struct expr *expr, const struct grid *grid, bool range,
-                           const struct query_options *options, struct arena *arena, struct query_result *out,
-                           struct error *err)
+/* end_ms: as asked; the grid's last step may be before it. */
+static int run_on_snapshot(struct store *store, const struct expr *expr, const struct grid *grid, int64_t end_ms,
+                           bool range, const struct query_options *options, struct arena *arena,
+                           struct query_result *out, struct error *err)
 {
     static const struct query_options defaults;
     struct error no_error;
@@ -211,7 +212,7 @@ static int run_on_snapshot(struct store *store, const struct expr *expr, const s
                       .options = options ? *options : defaults,
                       .err = err ? err : &no_error,
                       .start_ms = grid->start_ms,
-                      .end_ms = grid_ms(grid, grid->n - 1),
+                      .end_ms = end_ms,
                       .step_ms = grid->step_ms,
                       .range_query = range};
     ev.options.lookback_ms = ev.options.lookback_ms ? ev.options.lookback_ms : 5 * 60 * 1000;
@@ -237,7 +238,7 @@ int query_instant(struct store *store, const struct expr *expr, int64_t t_ms, co
                   struct arena *arena, struct query_result *out, struct error *err)
 {
     struct grid grid = {.start_ms = t_ms, .step_ms = 1, .n = 1};
-    return run_on_snapshot(store, expr, &grid, false, options, arena, out, err);
+    return run_on_snapshot(store, expr, &grid, t_ms, false, options, arena, out, err);
 }
 
 int query_range(struct store *store, const struct expr *expr, int64_t start_ms, int64_t end_ms, int64_t step_ms,
@@ -263,5 +264,5 @@ int query_range(struct store *store, const struct expr *expr, int64_t start_ms, 
                          value_type_text(expr->type));
     }
     struct grid grid = {.start_ms = start_ms, .step_ms = step_ms, .n = (size_t)steps + 1};
-    return run_on_snapshot(store, expr, &grid, true, options, arena, out, err);
+    return run_on_snapshot(store, expr, &grid, end_ms, true, options, arena, out, err);
 }

@@ -1,6 +1,6 @@
 /* /api/v1/metadata, and /api/v1/query_exemplars, which knows of none. */
 #include "web/api/endpoints.h"
-#include "web/api/prom.h"
+#include "web/api/run.h"
 
 static int64_t limit_of(struct http_request *r, const char *name)
 {
@@ -51,10 +51,23 @@ void api_metadata(struct http_request *r, void *ctx)
     answer_end(&a, NULL, 0, NULL, 0);
 }
 
-/* Grafana probes it at start, with times in milliseconds: they are not looked at. */
+/* There are none, but what is wrong with the request is told. Grafana probes it with times in milliseconds. */
 void api_query_exemplars(struct http_request *r, void *ctx)
 {
     (void)ctx;
+    int64_t start_ms, end_ms;
+    struct expr *expr = NULL;
+    if (!prom_time(r, "start", TIME_MIN_MS, &start_ms) || !prom_time(r, "end", TIME_MAX_MS, &end_ms)) {
+        return;
+    }
+    if (end_ms < start_ms) {
+        prom_error(r, "bad_data", "end timestamp must not be before start timestamp");
+        return;
+    }
+    if (!run_parse(r, &expr)) {
+        return;
+    }
+    expr_release(expr);
     struct answer a;
     answer_begin(&a, r);
     json_raw(&a.w, STR("[]"));

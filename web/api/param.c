@@ -23,13 +23,26 @@ static bool seconds_to_ms(double seconds, int64_t *ms)
     return true;
 }
 
+/* Clients send the ends of all time that Prometheus prints (Go's least and greatest, in both forms), and beyond: they
+ * mean "from the first" and "to the last". */
+static bool is_beyond(struct str text, bool number, double seconds, int64_t *ms)
+{
+    bool first = str_is(text, "-292273086-05-16T16:47:06Z") || (number && seconds < 0);
+    if (!first && !str_is(text, "292277025-08-18T07:12:54.999999999Z") && !(number && seconds > 0)) {
+        return false;
+    }
+    *ms = first ? TIME_MIN_MS : TIME_MAX_MS;
+    return !number || isfinite(seconds);
+}
+
 /* Prometheus' durations are 64 bits of nanoseconds. */
 #define DURATION_MAX_S 9223372036.0
 
 int param_time(struct str text, int64_t *ms, struct error *err)
 {
-    double seconds;
-    if (number_parse(text, &seconds) ? seconds_to_ms(seconds, ms) : clock_parse_rfc3339(text, ms)) {
+    double seconds = 0;
+    bool number = number_parse(text, &seconds);
+    if ((number ? seconds_to_ms(seconds, ms) : clock_parse_rfc3339(text, ms)) || is_beyond(text, number, seconds, ms)) {
         return 0;
     }
     return error_set(err, ERR_PARSE, "cannot parse \"" STR_FMT "\" to a valid timestamp", STR_ARG(shown(text)));
