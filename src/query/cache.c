@@ -3,8 +3,7 @@
 #include "src/query/cache_table.h"
 #include "src/query/eval.h"
 
-#define SAMPLES_MIN 500   /* what read fewer is as quick without */
-#define STEPS_MAX   11000 /* as query_range() */
+#define SAMPLES_MIN 500 /* what read fewer is as quick without */
 #define KEY_MAX     (1u << 20)
 
 struct ask {
@@ -28,7 +27,7 @@ static size_t steps_of(const struct ask *ask)
 static bool is_cacheable(struct ask *ask)
 {
     if (ask->step_ms <= 0 || ask->end_ms < ask->start_ms || ask->expr->type != VALUE_VECTOR ||
-        ((uint64_t)ask->end_ms - (uint64_t)ask->start_ms) / (uint64_t)ask->step_ms > STEPS_MAX) {
+        ((uint64_t)ask->end_ms - (uint64_t)ask->start_ms) / (uint64_t)ask->step_ms > QUERY_STEPS_MAX) {
         return false;
     }
     ask->reach = expr_reach(ask->expr);

@@ -163,7 +163,7 @@ static bool parse_extent(struct parser *p, struct expr *e, enum extent extent)
     } else if (e->kind == EXPR_SUBQUERY) {
         why = "modifier is not supported for subqueries";
     } else if (e->kind != EXPR_SELECTOR && e->kind != EXPR_RANGE) {
-        why = "modifier not implemented: it may follow a selector like foo or foo[5m]";
+        why = "modifier may follow a selector only, like foo or foo[5m]";
     }
     if (why) {
         parser_fail(p, ERR_PARSE, &at, "%s %s", word, why);

@@ -99,7 +99,8 @@ struct query_options {
 
 int query_instant(struct store *store, const struct expr *expr, int64_t t_ms, const struct query_options *options,
                   struct arena *arena, struct query_result *out, struct error *err) MUST_USE;
-/* ERR_LIMIT above 11,000 steps (as Prometheus), error if step <= 0 or end < start. */
+#define QUERY_STEPS_MAX 11000 /* steps between start and end, as Prometheus */
+/* ERR_LIMIT above QUERY_STEPS_MAX, error if step <= 0 or end < start. */
 int query_range(struct store *store, const struct expr *expr, int64_t start_ms, int64_t end_ms, int64_t step_ms,
                 const struct query_options *options, struct arena *arena, struct query_result *out,
                 struct error *err) MUST_USE;

@@ -5,8 +5,6 @@
 #include "src/query/labelset.h"
 #include "src/query/tiers.h"
 
-#define STEPS_MAX 11000
-
 struct collecting {
     struct eval *ev;
     const struct grid *grid;
@@ -253,7 +251,7 @@ int query_range(struct store *store, const struct expr *expr, int64_t start_ms, 
         return error_set(err, ERR_EXEC, "end timestamp must not be before start time");
     }
     uint64_t steps = ((uint64_t)end_ms - (uint64_t)start_ms) / (uint64_t)step_ms;
-    if (steps > STEPS_MAX) {
+    if (steps > QUERY_STEPS_MAX) {
         return error_set(err, ERR_LIMIT,
                          "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query "
                          "resolution (?step=XX)");

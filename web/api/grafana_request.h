@@ -13,7 +13,7 @@
 #define GRAFANA_DEPTH_MAX   100 /* nesting of the body; jansson's reader is recursive */
 #define GRAFANA_TARGETS_MAX 100
 #define GRAFANA_FILTERS_MAX 100
-#define GRAFANA_POINTS_MAX  11000 /* steps of a query */
+#define GRAFANA_POINTS_MAX  QUERY_STEPS_MAX
 
 struct grafana_filters {
     struct query_filter *v;

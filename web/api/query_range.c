@@ -2,8 +2,6 @@
 #include "web/api/endpoints.h"
 #include "web/api/run.h"
 
-#define POINTS_MAX 11000
-
 struct range {
     int64_t start_ms, end_ms, step_ms;
 };
@@ -38,7 +36,7 @@ static bool read_range(struct http_request *r, struct range *out)
                    "positive integer");
         return false;
     }
-    if ((out->end_ms - out->start_ms) / out->step_ms > POINTS_MAX) {
+    if ((out->end_ms - out->start_ms) / out->step_ms > QUERY_STEPS_MAX) {
         prom_error(r, "bad_data",
                    "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution "
                    "(?step=XX)");
