@@ -108,13 +108,13 @@ static void add_series(struct buf *out, const struct found *s)
     buf_addf(out, "%s} ", instance ? "" : *comma ? ",instance=\"\"" : "instance=\"\"");
 }
 
-/* False: the store failed, *rc says how. What has no sample in the lookback, or ended, is left out. */
+/* What has no sample in the lookback, or ended, is left out. Ends early when the text has become too long. */
 static int add_samples(struct federation *f)
 {
     struct sample_columns samples = {0};
     struct str family = {0};
     int rc = 0;
-    for (size_t i = 0; i < f->found.len && rc == 0; i++) {
+    for (size_t i = 0; i < f->found.len && rc == 0 && !f->out.failed; i++) {
         const struct found *s = &f->found.p[i];
         if (s->name.len == 0 || (i && s->ref.id == s[-1].ref.id)) {
             continue;
