@@ -190,6 +190,38 @@ class Server:
         self.process.send_signal(signal.SIGCONT)
 
 
+class Prometheus(Cloche):
+    """Debian's Prometheus, asked the way cloche is asked; takes remote write. {port} in the configuration is its own."""
+
+    def __init__(self, folder, config, args=()):
+        super().__init__(folder, config=None)
+        (folder / "prometheus.yml").write_text(config.replace("{port}", str(self.port)))
+        self.server = Server(["prometheus", "--config.file=prometheus.yml", f"--web.listen-address=127.0.0.1:{self.port}",
+                              "--storage.tsdb.path=data", "--web.enable-remote-write-receiver", *args], self.port,
+                             cwd=str(folder))
+        self.process = self.server.process
+
+
+@contextlib.contextmanager
+def beside_prometheus(one, folder, config, args=(), files=None):
+    """A started cloche and a Prometheus that is ready; both are ended, and cloche's log is looked at."""
+    other = None
+    try:
+        if not shutil.which("prometheus") or not shutil.which("promtool"):
+            pytest.fail("prometheus is missing: apt-get install prometheus (tests/run does)")
+        for name, text in (files or {}).items():
+            (folder / name).write_text(text)
+        other = Prometheus(folder, config, args)
+        wait_for("prometheus", lambda: other.get("/-/ready"))
+        yield other
+    finally:
+        one.stop()
+        if other:
+            other.server.stop()
+    log = one.log()
+    assert "Sanitizer" not in log and "runtime error" not in log, log[-20000:]
+
+
 @pytest.fixture
 def redis_server(tmp_path):
     made = []

@@ -3,7 +3,6 @@ and broken, by GET and by form; status, error type, error text, data and the hea
 What is known to differ stands in a list with its reason."""
 import gzip
 import json
-import shutil
 import time
 import urllib.error
 import urllib.parse
@@ -12,22 +11,12 @@ import urllib.request
 import pytest
 
 import remote_write
-from conftest import Cloche, Server, wait_for
+from conftest import Cloche, beside_prometheus
 
 PROMETHEUS = "global: {scrape_interval: 1m, external_labels: {}}\n"
 T0 = int(time.time()) // 60 * 60 - 900
 SAMPLES = [T0 + 7.123 + 15 * i for i in range(60)]  # never on the edge of a range: 2.42 has closed ones
 END = T0 + 880
-
-
-class Peer(Cloche):
-    def __init__(self, folder):
-        super().__init__(folder, config=None)
-        (folder / "prometheus.yml").write_text(PROMETHEUS)
-        self.server = Server(["prometheus", "--config.file=prometheus.yml", f"--web.listen-address=127.0.0.1:{self.port}",
-                              "--storage.tsdb.path=data", "--web.enable-admin-api", "--web.enable-remote-write-receiver",
-                              "--web.enable-lifecycle"], self.port, cwd=str(folder))
-        self.process = self.server.process
 
 
 def load(one):
@@ -52,22 +41,12 @@ def load(one):
 
 @pytest.fixture(scope="module")
 def peers(tmp_path_factory):
-    if not shutil.which("prometheus"):
-        pytest.fail("prometheus is missing: apt-get install prometheus (tests/run does)")
     one = Cloche(tmp_path_factory.mktemp("cloche"), args=["--store-only"]).start()
-    other = None
-    try:
-        other = Peer(tmp_path_factory.mktemp("prometheus"))
-        wait_for("prometheus", lambda: other.get("/-/ready"))
+    with beside_prometheus(one, tmp_path_factory.mktemp("prometheus"), PROMETHEUS,
+                           ["--web.enable-admin-api", "--web.enable-lifecycle"]) as other:
         for server in (one, other):
             load(server)
         yield one, other
-    finally:
-        one.stop()
-        if other:
-            other.server.stop()
-    log = one.log()
-    assert "Sanitizer" not in log and "runtime error" not in log, log[-20000:]
 
 
 def ask(server, method, path, params=None, headers=None):

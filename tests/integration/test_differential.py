@@ -2,14 +2,13 @@
 Prometheus refuses is refused with the same status and errorType. Clients written for one work with the other.
 Debian's is a 2.x: what 3.x changed (names of labels may be any UTF-8) is not compared."""
 import json
-import shutil
 import subprocess
 import time
 import urllib.parse
 
 import pytest
 
-from conftest import Cloche, Server, free_port, wait_for
+from conftest import Cloche, beside_prometheus, wait_for
 
 RULES = """
 groups:
@@ -25,9 +24,9 @@ groups:
 """
 
 PROMETHEUS = """
-global: {{scrape_interval: 1s, evaluation_interval: 1s}}
+global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: [rules.yml]
-scrape_configs: [{{job_name: self, static_configs: [{{targets: ['127.0.0.1:{port}']}}]}}]
+scrape_configs: [{job_name: self, static_configs: [{targets: ['127.0.0.1:{port}']}]}]
 """
 
 CLOCHE = """
@@ -40,39 +39,17 @@ rule_files: ['{folder}/rules.yml']
 """
 
 
-class Peer(Cloche):
-    """Prometheus, asked the way cloche is asked."""
-
-    def __init__(self, folder):
-        super().__init__(folder, config=None)
-        (folder / "rules.yml").write_text(RULES)
-        (folder / "prometheus.yml").write_text(PROMETHEUS.format(port=self.port))
-        self.server = Server(["prometheus", "--config.file=prometheus.yml", f"--web.listen-address=127.0.0.1:{self.port}",
-                              "--storage.tsdb.path=data"], self.port, cwd=str(folder))
-        self.process = self.server.process
-
-
 @pytest.fixture(scope="module")
 def peers(tmp_path_factory):
-    if not shutil.which("prometheus") or not shutil.which("promtool"):
-        pytest.fail("prometheus is missing: apt-get install prometheus (tests/run does)")
     folder = tmp_path_factory.mktemp("cloche")
     (folder / "rules.yml").write_text(RULES)
     one = Cloche(folder, CLOCHE.format(folder=folder)).start()
-    other = None
-    try:
-        other = Peer(tmp_path_factory.mktemp("prometheus"))
+    with beside_prometheus(one, tmp_path_factory.mktemp("prometheus"), PROMETHEUS, files={"rules.yml": RULES}) as other:
         for server in (one, other):
             wait_for("samples", lambda: server.query("up"))
             wait_for("an alert", lambda: server.json("/api/v1/alerts")["data"]["alerts"])
             wait_for("metadata", lambda: server.json("/api/v1/metadata")["data"])
         yield one, other
-    finally:
-        one.stop()
-        if other:
-            other.server.stop()
-    log = one.log()
-    assert "Sanitizer" not in log and "runtime error" not in log, log[-20000:]
 
 
 def promtool(one, *args):

@@ -11,14 +11,13 @@ import json
 import math
 import os
 import random
-import shutil
 import threading
 import time
 import urllib.parse
 
 import pytest
 
-from conftest import Cloche, Server, free_port, wait_for
+from conftest import Cloche, beside_prometheus
 from promql_generator import PHASE, VALUES, Generator, shrunk
 from remote_write import bits_of, series, write
 
@@ -28,19 +27,6 @@ SHOWN = int(os.environ.get("CLOCHE_SHOWN", "10"))  # differences
 TOLERANCE = 1e-12
 STALE = 0x7ff0000000000002
 LENGTH = 2400  # s
-
-
-class Peer(Cloche):
-    """Prometheus, asked the way cloche is asked."""
-
-    def __init__(self, folder):
-        super().__init__(folder, config=None)
-        (folder / "prometheus.yml").write_text("global: {evaluation_interval: 1m}\n")
-        self.server = Server(["prometheus", "--config.file=prometheus.yml",
-                              f"--web.listen-address=127.0.0.1:{self.port}",
-                              "--web.enable-remote-write-receiver", "--storage.tsdb.path=data"], self.port,
-                              cwd=str(folder))
-        self.process = self.server.process
 
 
 def data(base):
@@ -128,24 +114,13 @@ def labels_in_order(labels):
 
 @pytest.fixture(scope="module")
 def peers(tmp_path_factory):
-    if not shutil.which("prometheus"):
-        pytest.fail("prometheus is missing: apt-get install prometheus (tests/run does)")
     # holt_winters has another name in 3.x, and is experimental.
     options = ["--store-only", "--enable-feature=promql-experimental-functions"]
     one = Cloche(tmp_path_factory.mktemp("cloche"), args=options).start()
-    other = None
-    try:
-        other = Peer(tmp_path_factory.mktemp("prometheus"))
-        wait_for("prometheus", lambda: other.get("/-/ready"))
+    with beside_prometheus(one, tmp_path_factory.mktemp("prometheus"), "global: {evaluation_interval: 1m}\n") as other:
         base = int(time.time()) // 10000 * 10000 - 20000
         load((one, other), base)
         yield one, other, base
-    finally:
-        one.stop()
-        if other:
-            other.server.stop()
-    log = one.log()
-    assert "Sanitizer" not in log and "runtime error" not in log, log[-20000:]
 
 
 connections = threading.local()
