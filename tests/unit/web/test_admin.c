@@ -1,71 +1,21 @@
 /* Export, import and administration over HTTP, over a real store. */
-#include "src/base/clock.h"
-#include "tests/support/test.h"
-#include "tests/unit/web/raw_http.h"
-#include "web/api/api.h"
-
-static struct arena arena;
-static struct store *store;
-static struct board *board;
-static struct feed *feed;
-static struct http_server *server;
-static struct api_context api;
-static char dir[] = "/tmp/cloche-admin-XXXXXX";
-static int port;
+#include "tests/unit/web/api_server.h"
 
 static int start(void **state)
 {
     (void)state;
-    struct error err = {0};
-    arena_init(&arena);
-    assert_non_null(mkdtemp(dir));
-    struct store_options options = {.dir = dir, .map_bytes = 64u << 20};
-    assert_int_equal(store_open(&options, &store, &err), 0);
+    api_open_store(0);
     board = board_new();
     feed = feed_new(64, 65536);
     api = (struct api_context){
         .store = store, .board = board, .feed = feed, .version = "0.1.0", .revision = "abc", .data_dir = str_of(dir)};
-    server = http_server_new();
-    api_register(server, &api);
-    struct http_server_options listen = {.listen = STR("127.0.0.1:0"), .threads = 8};
-    assert_int_equal(http_server_start(server, &listen, &err), 0);
-    port = http_server_port(server);
+    api_serve(8, NULL);
     return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    feed_close(feed);
-    http_server_free(server);
-    store_close(store);
-    feed_free(feed);
-    board_free(board);
-    arena_release(&arena);
-    char command[64];
-    (void)snprintf(command, sizeof(command), "rm -rf %s", dir);
-    return system(command);
-}
-
-static struct str get(const char *path)
-{
-    return raw_get(&arena, port, path, NULL);
 }
 
 static struct str post(const char *path, const char *headers, const char *body)
 {
-    return raw_ask(&arena, port,
-                   arena_printf(&arena,
-                                "POST %s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: "
-                                "text/plain\r\n%sContent-Length: %zu\r\n\r\n%s",
-                                path, headers, strlen(body), body));
-}
-
-static void expect_part(struct str answer, int status, const char *text)
-{
-    if (raw_status(answer) != status || !raw_has(raw_body(answer), text)) {
-        fail_msg("expected %d with %s\ngot " STR_FMT, status, text, STR_ARG(answer));
-    }
+    return api_post(path, "text/plain", headers, body);
 }
 
 static const char history[] = "# TYPE jobs counter\n# HELP jobs Jobs.\n"
@@ -82,15 +32,16 @@ static void what_is_imported_is_exported(void **state)
     a = raw_ask(&arena, port, STR("GET /api/v1/export HTTP/1.0\r\nHost: localhost\r\n\r\n"));
     assert_true(raw_has(a, "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"));
     assert_str_is(raw_body(a), history);
-    a = get("/api/v1/export?match[]=up&match[]=jobs_total%7Bjob%3D%22b%22%7D");
+    a = api_get("/api/v1/export?match[]=up&match[]=jobs_total%7Bjob%3D%22b%22%7D");
     expect_part(a, 200,
                 "# TYPE jobs counter\n# HELP jobs Jobs.\njobs_total{job=\"b\"} 3 1700000000.500\n"
                 "# TYPE up gauge\nup{job=\"a\"} 1 1700000000.000\n# EOF\n");
-    expect_part(get("/api/v1/export?start=1700000001&end=1700000020"), 200, "jobs_total{job=\"a\"} 2 1700000015.000");
-    assert_false(raw_has(get("/api/v1/export?start=1700000001"), "1700000000"));
-    expect_part(get("/api/v1/export?match[]=%7B"), 400, "invalid parameter \\\"match[]\\\"");
-    expect_part(get("/api/v1/export?start=x"), 400, "Invalid time value");
-    assert_int_equal(raw_status(get("/api/v1/import")), 405);
+    expect_part(api_get("/api/v1/export?start=1700000001&end=1700000020"), 200,
+                "jobs_total{job=\"a\"} 2 1700000015.000");
+    assert_false(raw_has(api_get("/api/v1/export?start=1700000001"), "1700000000"));
+    expect_part(api_get("/api/v1/export?match[]=%7B"), 400, "invalid parameter \\\"match[]\\\"");
+    expect_part(api_get("/api/v1/export?start=x"), 400, "Invalid time value");
+    assert_int_equal(raw_status(api_get("/api/v1/import")), 405);
 }
 
 static void an_import_tells_what_became_of_it(void **state)
@@ -124,7 +75,7 @@ static void pages_of_other_origins_change_nothing(void **state)
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
         expect_part(post(paths[i], "Sec-Fetch-Site: cross-site\r\n", ""), 403, "another origin");
         expect_part(post(paths[i], "Origin: http://evil.example\r\n", ""), 403, "another origin");
-        assert_int_equal(raw_status(get(paths[i])), 405);
+        assert_int_equal(raw_status(api_get(paths[i])), 405);
     }
 }
 
@@ -146,21 +97,21 @@ static void administration_answers_as_prometheus_does(void **state)
 static void the_state_of_the_store_is_told(void **state)
 {
     (void)state;
-    expect_part(get("/api/v1/status/tsdb"), 200,
+    expect_part(api_get("/api/v1/status/tsdb"), 200,
                 "\"headStats\":{\"numSeries\":4,\"numLabelPairs\":4,\"chunkCount\":0,\"minTime\":");
     expect_part(
-        get("/api/v1/status/tsdb"), 200,
+        api_get("/api/v1/status/tsdb"), 200,
         "\"seriesCountByMetricName\":[{\"name\":\"jobs_total\",\"value\":2},{\"name\":\"up\",\"value\":2}],"
         "\"labelValueCountByLabelName\":[{\"name\":\"__name__\",\"value\":2},{\"name\":\"job\",\"value\":2}],"
         "\"memoryInBytesByLabelName\":[{\"name\":\"__name__\",\"value\":24},{\"name\":\"job\",\"value\":3}],"
         "\"seriesCountByLabelValuePair\":[{\"name\":\"__name__=jobs_total\",\"value\":2},"
         "{\"name\":\"__name__=up\",\"value\":2},{\"name\":\"job=a\",\"value\":2},{\"name\":\"job=b\",\"value\":1}]");
-    expect_part(get("/api/v1/status/tsdb?limit=1"), 200,
+    expect_part(api_get("/api/v1/status/tsdb?limit=1"), 200,
                 "\"seriesCountByMetricName\":[{\"name\":\"jobs_total\",\"value\":2}],");
-    expect_part(get("/api/v1/status/tsdb?limit=x"), 400, "limit");
-    expect_part(get("/api/v1/status/walreplay"), 200,
+    expect_part(api_get("/api/v1/status/tsdb?limit=x"), 400, "limit");
+    expect_part(api_get("/api/v1/status/walreplay"), 200,
                 "\"data\":{\"min\":0,\"max\":0,\"current\":0,\"state\":\"done\"}}");
-    expect_part(get("/api/v1/status/flags"), 200, "\"storage.tsdb.path\":\"/tmp/cloche-admin-");
+    expect_part(api_get("/api/v1/status/flags"), 200, arena_printf(&arena, "\"storage.tsdb.path\":\"%s\"", dir).p);
 }
 
 int main(void)
@@ -172,5 +123,5 @@ int main(void)
         cmocka_unit_test(administration_answers_as_prometheus_does),
         cmocka_unit_test(the_state_of_the_store_is_told),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, api_close);
 }

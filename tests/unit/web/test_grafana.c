@@ -1,17 +1,7 @@
 /* Grafana's JSON data sources over a real store: what both plugins send, and what nobody should. */
-#include "src/base/clock.h"
-#include "tests/support/test.h"
-#include "tests/unit/web/raw_http.h"
-#include "web/api/api.h"
+#include "tests/unit/web/api_server.h"
 #include "web/api/grafana_request.h"
 
-static struct arena arena;
-static struct store *store;
-static struct board *board;
-static struct http_server *server;
-static struct api_context api;
-static char dir[] = "/tmp/cloche-grafana-XXXXXX";
-static int port;
 static int64_t t0_ms; /* newest sample; a multiple of five minutes */
 
 static void add(struct batch *b, const char *name, const char *queue, double v)
@@ -75,12 +65,8 @@ static void fill_tasks(void)
 static int start(void **state)
 {
     (void)state;
-    struct error err = {0};
-    arena_init(&arena);
-    assert_non_null(mkdtemp(dir));
+    api_open_store(0);
     t0_ms = clock_wall_ms() / 300000 * 300000;
-    struct store_options options = {.dir = dir, .map_bytes = 64u << 20};
-    assert_int_equal(store_open(&options, &store, &err), 0);
     fill_samples();
     fill_tasks();
     board = board_new();
@@ -98,47 +84,13 @@ static int start(void **state)
                                .query_timeout_ms = 60000,
                                .query_max_samples = 1000000,
                                .scrape_interval_ms = 15000};
-    server = http_server_new();
-    api_register(server, &api);
-    struct http_server_options listen = {.listen = STR("127.0.0.1:0"), .threads = 16};
-    assert_int_equal(http_server_start(server, &listen, &err), 0);
-    port = http_server_port(server);
+    api_serve(16, NULL);
     return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    http_server_free(server);
-    store_close(store);
-    board_free(board);
-    arena_release(&arena);
-    char command[64];
-    (void)snprintf(command, sizeof(command), "rm -rf %s", dir);
-    return system(command);
 }
 
 static struct str post(const char *path, const char *json)
 {
-    return raw_ask(&arena, port,
-                   arena_printf(&arena,
-                                "POST /grafana/%s HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: "
-                                "application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                                path, strlen(json), json));
-}
-
-static void expect(struct str answer, int status, const char *body)
-{
-    if (raw_status(answer) != status || !str_is(raw_body(answer), body)) {
-        fail_msg("expected %d %s\ngot " STR_FMT, status, body, STR_ARG(answer));
-    }
-}
-
-static void expect_part(struct str answer, int status, const char *text)
-{
-    if (raw_status(answer) != status || !raw_has(raw_body(answer), text)) {
-        fail_msg("expected %d with %s\ngot " STR_FMT, status, text, STR_ARG(answer));
-    }
+    return api_post(arena_printf(&arena, "/grafana/%s", path).p, "application/json", "", json);
 }
 
 static void expect_not(struct str answer, const char *text)
@@ -194,22 +146,23 @@ static void health_is_200_with_and_without_slash(void **state)
 static void a_target_answers_series_with_value_before_time(void **state)
 {
     (void)state;
-    expect(query("\"targets\":[{\"refId\":\"A\",\"target\":\"queue_length{queue=\\\"mail\\\"}\",\"payload\":{}}]"), 200,
-           at("[{\"target\":\"queue_length{job=\\\"celery\\\", queue=\\\"mail\\\"}\",\"refId\":\"A\",\"meta\":{"
-              "\"executedQueryString\":\"queue_length{queue=\\\"mail\\\"}\"},\"tags\":{\"__name__\":\"queue_length\","
-              "\"job\":\"celery\",\"queue\":\"mail\"},\"datapoints\":"
-              "[[0,%],[5,#5],[10,@]]}]"));
+    expect_body(
+        query("\"targets\":[{\"refId\":\"A\",\"target\":\"queue_length{queue=\\\"mail\\\"}\",\"payload\":{}}]"), 200,
+        at("[{\"target\":\"queue_length{job=\\\"celery\\\", queue=\\\"mail\\\"}\",\"refId\":\"A\",\"meta\":{"
+           "\"executedQueryString\":\"queue_length{queue=\\\"mail\\\"}\"},\"tags\":{\"__name__\":\"queue_length\","
+           "\"job\":\"celery\",\"queue\":\"mail\"},\"datapoints\":"
+           "[[0,%],[5,#5],[10,@]]}]"));
 }
 
 static void hidden_and_empty_targets_answer_nothing(void **state)
 {
     (void)state;
-    expect(query("\"targets\":[]"), 200, "[]");
-    expect(post("query", "{}"), 200, "[]");
-    expect(query("\"targets\":[{\"refId\":\"A\",\"target\":\"queue_length\",\"hide\":true},{\"refId\":\"B\"},"
-                 "{\"refId\":\"C\",\"target\":\" \"}]"),
-           200, "[]");
-    expect(query("\"targets\":[{\"target\":\"queue_length > 1000\"}]"), 200, "[]");
+    expect_body(query("\"targets\":[]"), 200, "[]");
+    expect_body(post("query", "{}"), 200, "[]");
+    expect_body(query("\"targets\":[{\"refId\":\"A\",\"target\":\"queue_length\",\"hide\":true},{\"refId\":\"B\"},"
+                      "{\"refId\":\"C\",\"target\":\" \"}]"),
+                200, "[]");
+    expect_body(query("\"targets\":[{\"target\":\"queue_length > 1000\"}]"), 200, "[]");
 }
 
 static void tables_legends_and_scalars(void **state)
@@ -243,7 +196,7 @@ static void filters_reach_every_selector(void **state)
                                               "\"adhocFilters\":[{\"key\":\"queue\",\"operator\":\"=\",\"value\":\"x"
                                               "\\\"} or vector(1) #\"}],%s",
                                               both)));
-    expect(a, 200, "[]");
+    expect_body(a, 200, "[]");
     a = query("\"filters\":[{\"key\":\"queue\",\"operator\":\"=|\",\"values\":[\"a.b\",\"none\"]}],"
               "\"targets\":[{\"target\":\"count(queue_length)\",\"payload\":{\"instant\":true}}]");
     expect_part(a, 200, at("[[1,@]]"));
@@ -359,33 +312,37 @@ static void metrics_hold_the_chosen_one_with_its_labels(void **state)
     struct str a = post("metrics", "{\"metric\":\"queue_length\",\"payload\":{\"queue\":[\"mail\"]}}");
     expect_part(a, 200, "{\"value\":\"queue_length\",\"label\":\"queue_length\",\"payloads\":[{\"name\":\"job\",");
     expect_part(post("metrics", "{\"metric\":\"gone\",\"payload\":{}}"), 200, "{\"value\":\"gone\",");
-    expect(post("metric-payload-options",
-                "{\"metric\":\"queue_length\",\"payload\":{\"queue\":\"mail\"},\"name\":\"queue\"}"),
-           200, "[{\"label\":\"a.b\",\"value\":\"a.b\"},{\"label\":\"mail\",\"value\":\"mail\"}]");
-    expect(post("metric-payload-options", "{\"metric\":\"requests_total\",\"payload\":{},\"name\":\"queue\"}"), 200,
-           "[{\"label\":\"mail\",\"value\":\"mail\"}]");
-    expect(post("metric-payload-options", "{\"metric\":\"cloche.tasks\",\"name\":\"queue\"}"), 200,
-           "[{\"label\":\"mail\",\"value\":\"mail\"}]");
+    expect_body(post("metric-payload-options",
+                     "{\"metric\":\"queue_length\",\"payload\":{\"queue\":\"mail\"},\"name\":\"queue\"}"),
+                200, "[{\"label\":\"a.b\",\"value\":\"a.b\"},{\"label\":\"mail\",\"value\":\"mail\"}]");
+    expect_body(post("metric-payload-options", "{\"metric\":\"requests_total\",\"payload\":{},\"name\":\"queue\"}"),
+                200, "[{\"label\":\"mail\",\"value\":\"mail\"}]");
+    expect_body(post("metric-payload-options", "{\"metric\":\"cloche.tasks\",\"name\":\"queue\"}"), 200,
+                "[{\"label\":\"mail\",\"value\":\"mail\"}]");
     expect_part(post("metric-payload-options", "{}"), 400, "expected the texts");
 }
 
 static void variables_and_search(void **state)
 {
     (void)state;
-    expect(post("variable",
-                at("{\"payload\":{\"target\":\"label_values(queue_length{job=~\\\"a,b|celery\\\"}, queue)\"},$R}")),
-           200, "[{\"__text\":\"a.b\",\"__value\":\"a.b\"},{\"__text\":\"mail\",\"__value\":\"mail\"}]");
-    expect(post("variable", "{\"payload\":{\"target\":\"label_values(job)\"}}"), 200,
-           "[{\"__text\":\"celery\",\"__value\":\"celery\"}]");
-    expect(post("search", "{\"target\":\"label_names(requests_total)\"}"), 200, "[\"__name__\",\"job\",\"queue\"]");
-    expect(post("search", "{\"target\":\"metrics(^queue|total$)\"}"), 200, "[\"queue_length\",\"requests_total\"]");
-    expect(post("search", "{\"target\":\"LENGTH\",\"type\":\"timeserie\"}"), 200, "[\"queue_length\"]");
+    expect_body(
+        post("variable",
+             at("{\"payload\":{\"target\":\"label_values(queue_length{job=~\\\"a,b|celery\\\"}, queue)\"},$R}")),
+        200, "[{\"__text\":\"a.b\",\"__value\":\"a.b\"},{\"__text\":\"mail\",\"__value\":\"mail\"}]");
+    expect_body(post("variable", "{\"payload\":{\"target\":\"label_values(job)\"}}"), 200,
+                "[{\"__text\":\"celery\",\"__value\":\"celery\"}]");
+    expect_body(post("search", "{\"target\":\"label_names(requests_total)\"}"), 200,
+                "[\"__name__\",\"job\",\"queue\"]");
+    expect_body(post("search", "{\"target\":\"metrics(^queue|total$)\"}"), 200,
+                "[\"queue_length\",\"requests_total\"]");
+    expect_body(post("search", "{\"target\":\"LENGTH\",\"type\":\"timeserie\"}"), 200, "[\"queue_length\"]");
     expect_part(post("search", "{\"target\":\"\"}"), 200, "\"cloche.alerts\",\"ALERTS\",\"queue_length\"");
-    expect(post("variable", at("{\"payload\":{\"target\":\"query_result(sum(queue_length))\"},$R}")), 200,
-           "[{\"__text\":\"sum(queue_length) 110\",\"__value\":\"sum(queue_length) 110\"}]");
-    expect(post("variable", "{\"payload\":{\"target\":\"cloche.task_names\"}}"), 200,
-           "[{\"__text\":\"shop.charge\",\"__value\":\"shop.charge\"},{\"__text\":\"shop.mail\",\"__value\":\"shop."
-           "mail\"}]");
+    expect_body(post("variable", at("{\"payload\":{\"target\":\"query_result(sum(queue_length))\"},$R}")), 200,
+                "[{\"__text\":\"sum(queue_length) 110\",\"__value\":\"sum(queue_length) 110\"}]");
+    expect_body(
+        post("variable", "{\"payload\":{\"target\":\"cloche.task_names\"}}"), 200,
+        "[{\"__text\":\"shop.charge\",\"__value\":\"shop.charge\"},{\"__text\":\"shop.mail\",\"__value\":\"shop."
+        "mail\"}]");
     expect_part(post("variable", "{\"payload\":{\"target\":\"label_values(up{, job)\"}}"), 400, "expected");
     expect_part(post("variable", "{}"), 400, "\\\"payload\\\" must be an object");
 }
@@ -396,12 +353,12 @@ static void keys_and_values_for_ad_hoc_filters(void **state)
     expect_part(post("tag-keys", ""), 200,
                 "{\"type\":\"string\",\"text\":\"queue\",\"value\":\"queue\",\"key\":\"queue\"}");
     expect_not(post("tag-keys", "{}"), "__name__");
-    expect(post("tag-values", "{\"key\":\"queue\",\"filters\":[]}"), 200,
-           "[{\"text\":\"a.b\",\"value\":\"a.b\"},{\"text\":\"mail\",\"value\":\"mail\"}]");
-    expect(post("tag-values",
-                "{\"key\":\"queue\",\"filters\":[{\"key\":\"queue\",\"operator\":\"=\",\"value\":\"mail\"},"
-                "{\"key\":\"alertname\",\"operator\":\"=\",\"value\":\"Slow\"}]}"),
-           200, "[]");
+    expect_body(post("tag-values", "{\"key\":\"queue\",\"filters\":[]}"), 200,
+                "[{\"text\":\"a.b\",\"value\":\"a.b\"},{\"text\":\"mail\",\"value\":\"mail\"}]");
+    expect_body(post("tag-values",
+                     "{\"key\":\"queue\",\"filters\":[{\"key\":\"queue\",\"operator\":\"=\",\"value\":\"mail\"},"
+                     "{\"key\":\"alertname\",\"operator\":\"=\",\"value\":\"Slow\"}]}"),
+                200, "[]");
     expect_part(post("tag-values", "{}"), 400, "\\\"key\\\" must be");
 }
 
@@ -474,5 +431,5 @@ int main(void)
         cmocka_unit_test(hostile_bodies_are_told_what_is_wrong),
         cmocka_unit_test(other_paths_are_404_and_other_methods_405),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, api_close);
 }

@@ -1,30 +1,17 @@
 /* Queries that run: listed, ended by hand and with their client, bounded, logged. */
-#include "src/base/clock.h"
 #include "src/base/counter.h"
-#include "tests/support/test.h"
-#include "tests/unit/web/raw_http.h"
-#include "web/api/api.h"
+#include "tests/unit/web/api_server.h"
 
 /* A minute's work over nothing. */
 #define SLOW_QUERY                                                                                                     \
     "/api/v1/query_range?query=quantile_over_time(0.5,vector(time())%5B12h:1s%5D)&start=0&end=1000000&step=100"
 
-static struct arena arena;
-static struct store *store;
-static struct http_server *server;
-static struct api_context api;
-static char dir[] = "/tmp/cloche-queries-XXXXXX";
-static int port;
 static int64_t begin_s;
 
 static int start(void **state)
 {
     (void)state;
-    struct error err = {0};
-    arena_init(&arena);
-    assert_non_null(mkdtemp(dir));
-    struct store_options options = {.dir = dir, .map_bytes = 64u << 20};
-    assert_int_equal(store_open(&options, &store, &err), 0);
+    api_open_store(0);
     auto_arena a;
     arena_init(&a);
     struct batch b;
@@ -48,23 +35,8 @@ static int start(void **state)
                                .query_max_samples = 50000000,
                                .query_max_series = 10,
                                .query_max_concurrency = 1};
-    server = http_server_new();
-    api_register(server, &api);
-    struct http_server_options listen = {.listen = STR("127.0.0.1:0"), .threads = 16};
-    assert_int_equal(http_server_start(server, &listen, &err), 0);
-    port = http_server_port(server);
+    api_serve(16, NULL);
     return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    http_server_free(server);
-    store_close(store);
-    arena_release(&arena);
-    char command[64];
-    (void)snprintf(command, sizeof(command), "rm -rf %s", dir);
-    return system(command);
 }
 
 static int send_slow(const char *headers)
@@ -258,5 +230,5 @@ int main(void)
         cmocka_unit_test(stats_have_prometheus_shape),
         cmocka_unit_test(a_range_query_is_answered_from_the_cache_unless_asked_otherwise),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, api_close);
 }

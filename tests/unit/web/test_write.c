@@ -1,48 +1,20 @@
 /* Remote write over HTTP, into a real store. */
-#include "src/base/clock.h"
 #include "tests/support/protobuf.h"
-#include "tests/support/test.h"
-#include "tests/unit/web/raw_http.h"
-#include "web/api/api.h"
+#include "tests/unit/web/api_server.h"
 
 #include <snappy-c.h>
 
-static struct arena arena;
-static struct store *store;
-static struct http_server *server;
-static struct api_context api;
-static char dir[] = "/tmp/cloche-write-XXXXXX";
-static int port;
 static int64_t t0_ms;
 
 static int start(void **state)
 {
     (void)state;
-    struct error err = {0};
-    arena_init(&arena);
-    assert_non_null(mkdtemp(dir));
+    api_open_store(3600000);
     t0_ms = clock_wall_ms() / 60000 * 60000;
-    struct store_options options = {.dir = dir, .map_bytes = 64u << 20, .retention_ms = 3600000};
-    assert_int_equal(store_open(&options, &store, &err), 0);
     api = (struct api_context){
         .store = store, .version = "0.1.0", .query_timeout_ms = 60000, .query_max_samples = 1000000};
-    server = http_server_new();
-    api_register(server, &api);
-    struct http_server_options listen = {.listen = STR("127.0.0.1:0"), .threads = 4};
-    assert_int_equal(http_server_start(server, &listen, &err), 0);
-    port = http_server_port(server);
+    api_serve(4, NULL);
     return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    http_server_free(server);
-    store_close(store);
-    arena_release(&arena);
-    char command[64];
-    (void)snprintf(command, sizeof(command), "rm -rf %s", dir);
-    return system(command);
 }
 
 #define PROTOBUF "Content-Encoding: snappy\r\nContent-Type: application/x-protobuf\r\n"
@@ -234,5 +206,5 @@ int main(void)
         cmocka_unit_test(only_post_is_possible),
         cmocka_unit_test(other_routes_still_take_no_compressed_body),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, api_close);
 }
