@@ -85,7 +85,7 @@ static void unpack(struct fixture *f)
     char command[512];
     fixture_init(f);
     snprintf(command, sizeof(command),
-             "tar -xzf " SOURCE_DIR "/tests/unit/storage/data/v1.tar.gz -C %s --strip-components=1", f->dir);
+             "tar -xzf '" SOURCE_DIR "/tests/unit/storage/data/v1.tar.gz' -C %s --strip-components=1", f->dir);
     assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a test */
     clock_fake(START + 7 * HOUR, 0);
 }
