@@ -1,6 +1,7 @@
 /* The schema of cloche.yaml, its scalars, and what must hold between options. */
 #include "config/config_internal.h"
 #include "src/base/clock.h"
+#include "src/base/regex.h"
 #include "src/base/vec.h"
 
 #include <glob.h>
@@ -14,6 +15,7 @@ static const struct option document_options[] = {
     {OPTION(struct document, "allow_remote", OPTION_BOOL, allow_remote), .fallback = "false"},
     {OPTION(struct document, "data", OPTION_STR, data)},
     {OPTION(struct document, "external_url", OPTION_STR, external_url)},
+    {OPTION(struct document, "cors_origin", OPTION_STR, cors_origin)},
     {OPTION(struct document, "log_level", OPTION_STR, log_level), .fallback = "info"},
     {OPTION(struct document, "retention", OPTION_DURATION, retention_ms), .fallback = "15d", .min = 0,
      .max = 3650 * DAY},
@@ -146,6 +148,7 @@ static void take_scalars(struct config *config, const struct document *doc)
 {
     config->listen = doc->listen;
     config->allow_remote = doc->allow_remote;
+    config->cors_origin = doc->cors_origin;
     config->log_level = doc->log_level;
     config->data_dir = doc->data.len ? resolve_path(config, doc->data) : default_data_dir(&config->arena);
     config->retention_ms = doc->retention_ms;
@@ -173,6 +176,21 @@ static void take_scalars(struct config *config, const struct document *doc)
     config->external_url = doc->external_url.len
                                ? doc->external_url
                                : arena_printf(&config->arena, "http://" STR_FMT, STR_ARG(config->listen));
+}
+
+static int check_cors_origin(const struct document *doc, struct error *err)
+{
+    struct regex *regex = NULL;
+    struct error why = {0};
+    if (doc->cors_origin.len && regex_compile(doc->cors_origin, &regex, &why)) {
+        return error_set(
+            err, ERR_CONFIG,
+            "\"cors_origin\" is a regular expression of origins such as https://grafana\\.example\\.org, not "
+            "\"" STR_FMT "\": %s",
+            STR_ARG(doc->cors_origin), why.text);
+    }
+    regex_free(regex);
+    return 0;
 }
 
 static int check_scalars(const struct document *doc, struct error *err)
@@ -238,6 +256,7 @@ static int fill(struct config *config, const struct config_overrides *overrides,
             : option_decode(document_options, COUNT(document_options), root, "the configuration", &config->arena, &doc,
                             err);
     rc = rc ? rc : check_scalars(&doc, err);
+    rc = rc ? rc : check_cors_origin(&doc, err);
     rc = rc ? rc : apply_overrides(&doc, overrides, err);
     if (rc) {
         return rc;

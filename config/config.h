@@ -60,8 +60,9 @@ struct config {
     struct arena arena; /* owns everything below */
     struct str file;    /* empty: none was read */
     struct str log_level;
-    struct str listen; /* "127.0.0.1:9900" */
-    bool allow_remote; /* listen on other addresses than loopback although there is no login yet */
+    struct str listen;      /* "127.0.0.1:9900" */
+    bool allow_remote;      /* listen on other addresses than loopback although there is no login yet */
+    struct str cors_origin; /* regular expression of origins whose pages may read the API; empty: none */
     struct str data_dir;
     struct str external_url;                     /* for links in notifications; default from listen */
     int64_t retention_ms;                        /* 15 d; 0: for ever */

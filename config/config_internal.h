@@ -11,7 +11,7 @@
 
 struct document {
     struct str listen, data, external_url, log_level, dashboards, sync, retention_size, query_max_memory,
-        query_cache_size;
+        query_cache_size, cors_origin;
     bool allow_remote, shipped_rules;
     int64_t retention_ms, retention_5m_ms, retention_1h_ms, out_of_order_ms, task_retention_ms, scrape_interval_ms,
         scrape_timeout_ms, evaluation_interval_ms;

@@ -192,8 +192,10 @@ static int reload_on_loop(struct daemon *d, struct error *err) LOOP_ONLY
         return rc;
     }
     if (!str_eq(fresh->listen, d->config->listen) || !str_eq(fresh->data_dir, d->config->data_dir) ||
+        !str_eq(fresh->cors_origin, d->config->cors_origin) ||
         !str_eq(fresh->dashboards_dir, str_of(d->dashboards_dir))) {
-        log_warn("config: listen, data and dashboards take effect at the next start", KV_S("listen", fresh->listen));
+        log_warn("config: listen, cors_origin, data and dashboards take effect at the next start",
+                 KV_S("listen", fresh->listen));
     }
     if (!d->overrides.store_only) {
         scheduler_apply(d->scheduler, fresh);
@@ -357,6 +359,7 @@ static int start_web(struct daemon *d, struct error *err)
         .listen = d->config->listen,
         .allow_remote = d->config->allow_remote,
         .external_host = d->config->external_url,
+        .cors_origin = d->config->cors_origin,
         .threads = d->overrides.store_only ? STORE_ONLY_THREADS : 0,
     };
     return http_server_start(d->server, &options, err);

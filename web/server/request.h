@@ -7,6 +7,7 @@
  */
 #pragma once
 #include "web/server/connection.h"
+#include "web/server/cors.h"
 #include "web/server/form.h"
 #include "web/server/guard.h"
 #include "web/server/pool.h"
@@ -26,12 +27,19 @@
 
 struct mg_context;
 
+struct plain_errors { /* of http_plain_errors() */
+    struct str prefix;
+    bool head;
+};
+
 struct http_server {
     struct router router;
     struct guard guard;
     struct pool *pool;
     struct connection_table *connections;
     struct mg_context *context;
+    struct cors *cors; /* NULL: nothing is for other origins */
+    vec(struct plain_errors) plain;
     char *external_host;
     uint32_t address; /* network order */
     int port, threads;
@@ -49,6 +57,7 @@ struct http_request {
     const struct mg_request_info *info;
     struct arena arena;
     struct route_match match;
+    struct route_traits traits;
     struct form form;
     struct str path, body;
     unsigned method;

@@ -88,6 +88,7 @@ void router_match(const struct router *router, struct str path, unsigned method,
         }
         if (score > best_any) { /* a more literal pattern owns the path: others' methods do not count */
             best_any = score;
+            out->owner = route;
             out->allowed = 0;
             out->route = NULL;
             best = 0;
@@ -131,16 +132,17 @@ struct route_traits router_traits(const struct router *router, const struct rout
     return (struct route_traits){.pattern = route->pattern};
 }
 
-void route_methods_print(unsigned methods, struct buf *out)
+void route_methods_print(unsigned methods, bool head, struct buf *out)
 {
-    static const struct {
-        unsigned method;
+    const struct {
+        bool is;
         const char *text;
-    } names[] = {{HTTP_GET, "GET, HEAD, "}, {HTTP_POST, "POST, "}, {HTTP_PUT, "PUT, "}, {HTTP_DELETE, "DELETE, "}};
+    } names[] = {{methods & HTTP_DELETE, "DELETE"},    {methods & HTTP_GET, "GET"},
+                 {head && methods & HTTP_GET, "HEAD"}, {true, "OPTIONS"},
+                 {methods & HTTP_POST, "POST"},        {methods & HTTP_PUT, "PUT"}};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (methods & names[i].method) {
-            buf_add(out, str_of(names[i].text));
+        if (names[i].is) {
+            buf_addf(out, "%s%s", out->len ? ", " : "", names[i].text);
         }
     }
-    buf_add(out, STR("OPTIONS"));
 }

@@ -22,7 +22,7 @@ struct route {
 struct route_traits { /* of every route of a pattern */
     const char *pattern;
     size_t body_max; /* 0: the server's */
-    bool raw_body, shallow;
+    bool raw_body, shallow, cors;
 };
 struct router {
     vec(struct route) routes;
@@ -31,6 +31,7 @@ struct router {
 
 struct route_match {
     const struct route *route;               /* NULL: no such path, or wrong method */
+    const struct route *owner;               /* of the path, whatever the method; NULL: no such path */
     unsigned allowed;                        /* methods of every route of this path; 0: no such path */
     struct str segments[ROUTE_SEGMENTS_MAX]; /* of the path, still encoded; the last takes the rest */
     size_t count;
@@ -45,5 +46,5 @@ void router_match(const struct router *router, struct str path, unsigned method,
 /* Encoded text of a parameter; p == NULL if the pattern has none of that name. */
 struct str route_param(const struct route_match *match, struct str name);
 struct route_traits router_traits(const struct router *router, const struct route *route);
-/* "GET, HEAD, OPTIONS" */
-void route_methods_print(unsigned methods, struct buf *out);
+/* "GET, HEAD, OPTIONS"; head: whether GET implies HEAD here. */
+void route_methods_print(unsigned methods, bool head, struct buf *out);

@@ -13,7 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define THREADS 256
+#define THREADS    256
+#define NO_THREADS "the system gives no more threads: try again"
 
 struct http_server *http_server_new(void)
 {
@@ -42,6 +43,16 @@ void http_route_shallow(struct http_server *server, const char *pattern)
     router_set_traits(&server->router, pattern)->shallow = true;
 }
 
+void http_route_cors(struct http_server *server, const char *pattern)
+{
+    router_set_traits(&server->router, pattern)->cors = true;
+}
+
+void http_plain_errors(struct http_server *server, const char *prefix, bool head)
+{
+    vec_push(&server->plain, (struct plain_errors){str_of(prefix), head});
+}
+
 int http_server_port(const struct http_server *server)
 {
     return server->port;
@@ -58,22 +69,60 @@ static void refuse(struct http_request *r, int status, const char *text)
 static void run_handler(void *ctx)
 {
     struct http_request *r = ctx;
+    if (r->traits.cors) {
+        cors_allow(r->server->cors, r);
+    }
     r->match.route->fn(r, r->match.route->ctx);
     response_finish(r);
 }
 
-static void refuse_path(struct http_request *r)
+static void answer_options(void *ctx)
 {
-    if (!r->match.allowed) {
-        refuse(r, 404, "there is nothing at this path");
+    struct http_request *r = ctx;
+    if (r->traits.cors) {
+        cors_allow(r->server->cors, r);
+    }
+    http_respond(r, 204, NULL, (struct str){0});
+}
+
+/* NULL: errors are JSON. */
+static const struct plain_errors *plain_errors_of(const struct http_request *r)
+{
+    vec_each (const struct plain_errors *, plain, &r->server->plain) {
+        if (str_starts(r->path, plain->prefix)) {
+            return plain;
+        }
+    }
+    return NULL;
+}
+
+static void refuse_plainly(struct http_request *r, int status, struct str text)
+{
+    self_add(SELF_HTTP_REFUSED, 1);
+    http_respond(r, status, "text/plain; charset=utf-8", text);
+}
+
+static void refuse_path(struct http_request *r, const struct plain_errors *plain)
+{
+    bool options = strcmp(r->info->request_method, "OPTIONS") == 0;
+    if (!r->match.allowed && !(plain && options)) {
+        if (plain) {
+            refuse_plainly(r, 404, STR("404 page not found\n"));
+        } else {
+            refuse(r, 404, "there is nothing at this path");
+        }
         return;
     }
     auto_buf allow;
     buf_init(&allow, 256);
-    route_methods_print(r->match.allowed, &allow);
+    route_methods_print(r->match.allowed, !plain || plain->head, &allow);
     http_set_header(r, "Allow", buf_str(&allow));
-    if (strcmp(r->info->request_method, "OPTIONS") == 0) {
-        http_respond(r, 204, NULL, (struct str){0});
+    if (options) {
+        if (pool_call(r->server->pool, answer_options, r)) {
+            refuse(r, 503, NO_THREADS);
+        }
+    } else if (plain) {
+        refuse_plainly(r, 405, STR("Method Not Allowed\n"));
     } else {
         refuse(r, 405,
                arena_cstr(&r->arena, arena_printf(&r->arena, "%s is not possible here, only %s",
@@ -102,19 +151,22 @@ static void serve(struct http_request *r)
         return;
     }
     router_match(&server->router, r->path, r->method, &r->match);
-    if (!r->match.route) {
-        refuse_path(r);
+    if (r->match.owner) {
+        r->traits = router_traits(&server->router, r->match.owner);
+    }
+    const struct plain_errors *plain = plain_errors_of(r);
+    if (!r->match.route || (plain && r->head && !plain->head)) {
+        refuse_path(r, plain);
         return;
     }
-    struct route_traits traits = router_traits(&server->router, r->match.route);
-    status = request_read_body(r, &traits, &err);
+    status = request_read_body(r, &r->traits, &err);
     status = status ? status : request_read_params(r, &err);
     if (status) {
         refuse(r, status, err.text);
-    } else if (traits.shallow) {
+    } else if (r->traits.shallow) {
         run_handler(r);
     } else if (pool_call(server->pool, run_handler, r)) {
-        refuse(r, 503, "the system gives no more threads: try again");
+        refuse(r, 503, NO_THREADS);
     }
 }
 
@@ -285,6 +337,7 @@ int http_server_start(struct http_server *server, const struct http_server_optio
                          STR_ARG(options->listen));
     }
     rc = try_bind(&address, options->listen, err);
+    rc = rc ? rc : cors_new(options->cors_origin, &server->cors, err);
     if (rc) {
         return rc;
     }
@@ -320,6 +373,8 @@ void http_server_free(struct http_server *server)
     pool_free(server->pool);
     connection_table_free(server->connections);
     router_release(&server->router);
+    cors_free(server->cors);
+    vec_release(&server->plain);
     mem_free(server->external_host);
     mem_free(server);
 }

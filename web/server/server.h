@@ -3,12 +3,13 @@
  *
  * civetweb matches by prefix and passes every method, accepts CL+TE, doubled Content-Length and a missing Host, never
  * times out a trickled body: all refused or bounded here, before a handler runs. Unknown paths are 404, wrong methods
- * 405 with Allow, never a page. document_root is never set, mg_handle_form_request never called. Security headers (CSP
- * without inline scripts, nosniff, no referrer) on every answer. gzip when the client takes it and the body is > 1 KiB.
+ * 405 with Allow, never a page; see http_plain_errors(). document_root is never set, mg_handle_form_request never
+ * called. Security headers (CSP without inline scripts, nosniff, no referrer) on every answer. gzip when the client
+ * takes it and the body is > 1 KiB.
  *
  * DNS rebinding: while the address is a loopback one a request's Host must be an IP literal, "localhost" or the
  * configured external host, else 403: a hostile page could otherwise point its own name at us and read everything. For
- * the same reason no answer carries CORS headers.
+ * the same reason answers carry CORS headers only where http_route_cors() and the configuration say so.
  *
  * Limits: request line + headers 16 KiB in 64 lines and 10 s, body 1 MiB unless the route says more (413 before
  * reading), 10 s to send the body, 10 s per 64 KiB of an answer taken, 256 connections, a quarter of them streams.
@@ -41,6 +42,7 @@ struct http_server_options {
     int threads;
     bool allow_remote;         /* without it an address other than loopback is refused: there is no login yet */
     int64_t body_ms, write_ms; /* 0: 10 s to send a body, 10 s to take 64 KiB of an answer */
+    struct str cors_origin;    /* of pages that may read http_route_cors()' answers, see cors.h; empty: none */
     struct str external_host;  /* "cloche.example.com" or a URL of it: a further Host to accept; may be empty */
 };
 
@@ -55,6 +57,12 @@ void http_route_raw_body(struct http_server *server, const char *pattern);
  * own thread: for a route that is called thousands of times a second, the two switches to a pool thread and back cost
  * more than its work. */
 void http_route_shallow(struct http_server *server, const char *pattern);
+/* Pages of the origins in http_server_options.cors_origin may read its answers. For what only reads: a handler that
+ * changes something asks http_same_origin(), whatever stands there. */
+void http_route_cors(struct http_server *server, const char *pattern);
+/* Below this beginning of paths, wrong paths and methods are answered as Prometheus' router does: with plain text, and
+ * OPTIONS for any path. Where HEAD is a wrong method at Prometheus (head: false), it is one here. */
+void http_plain_errors(struct http_server *server, const char *prefix, bool head);
 /* ERR_BUSY-like text when the port is in use: names the address and what to do. */
 int http_server_start(struct http_server *server, const struct http_server_options *options,
                       struct error *err) MUST_USE;

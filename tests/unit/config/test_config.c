@@ -135,6 +135,7 @@ static void mistakes_are_named_with_their_place(void **state)
     expect_error("retention: 15 days\n", 1, 12, "duration such as");
     expect_error("scrape_interval: 1ms\n", 1, 18, "between 1s and 1d");
     expect_error("allow_remote: maybe\n", 1, 15, "true or false");
+    expect_error("cors_origin: 'http://(a'\n", 0, 0, "\"cors_origin\" is a regular expression");
     expect_error("query_max_samples: many\n", 1, 20, "whole number");
     expect_error("query_max_memory: 1KB\n", 0, 0, "query_max_memory");
     expect_error("query_cache_size: much\n", 0, 0, "query_cache_size");

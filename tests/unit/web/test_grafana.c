@@ -409,7 +409,7 @@ static void other_paths_are_404_and_other_methods_405(void **state)
 {
     (void)state;
     expect_part(post("nothing", "{}"), 404, "\"error\":{\"code\":\"not_found\",\"message\":\"there is nothing");
-    expect_part(raw_get(&arena, port, "/grafana/query", NULL), 405, "only POST");
+    expect_part(raw_get(&arena, port, "/grafana/query", NULL), 405, "only OPTIONS, POST");
 }
 
 int main(void)

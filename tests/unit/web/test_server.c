@@ -152,10 +152,16 @@ static int start(void **state)
     http_route(server, HTTP_GET, "/silent", silent, NULL);
     http_route(server, HTTP_GET, "/stack", stack, NULL);
     http_route(server, HTTP_GET, "/api/v1/x", hello, NULL);
+    http_route(server, HTTP_GET | HTTP_POST, "/api/v1/shared", hello, NULL);
+    http_route_cors(server, "/api/v1/shared");
+    http_route(server, HTTP_GET, "/-/x", hello, NULL);
+    http_plain_errors(server, "/api/v1/", false);
+    http_plain_errors(server, "/-/", true);
     struct http_server_options options = {.listen = STR("127.0.0.1:0"),
                                           .threads = 80,
                                           .body_ms = 1000,
                                           .write_ms = 1000,
+                                          .cors_origin = STR("https?://(.+\\.)?good\\.example"),
                                           .external_host = STR("https://cloche.example.com/sub")};
     assert_int_equal(http_server_start(server, &options, &err), 0);
     port = http_server_port(server);
@@ -209,7 +215,7 @@ static void paths_and_methods_that_do_not_exist_are_404_and_405(void **state)
     struct str a = ask("POST /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
     assert_true(says(a, 405, "Allow: GET, HEAD, OPTIONS\r\n"));
     a = ask("OPTIONS /echo/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    assert_true(says(a, 204, "Allow: GET, HEAD, POST, OPTIONS\r\n"));
+    assert_true(says(a, 204, "Allow: GET, HEAD, OPTIONS, POST\r\n"));
     a = ask("PATCH /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     assert_true(says(a, 405, "PATCH is not possible here"));
     a = ask("HEAD /hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
@@ -473,6 +479,63 @@ static void no_answer_may_be_read_by_foreign_pages(void **state)
     assert_false(raw_has(a, "Access-Control"));
 }
 
+static void pages_of_configured_origins_may_read_what_is_shared(void **state)
+{
+    (void)state;
+    struct str a = raw_get(&arena, port, "/api/v1/shared", "Origin: http://www.good.example\r\n");
+    assert_true(says(a, 200, "Access-Control-Allow-Origin: http://www.good.example\r\n"));
+    assert_true(raw_has(a, "Access-Control-Allow-Headers: Accept, Authorization, Content-Type, Origin\r\n"));
+    assert_true(raw_has(a, "Access-Control-Allow-Methods: GET, POST, OPTIONS\r\n"));
+    assert_true(raw_has(a, "Access-Control-Expose-Headers: Date\r\n"));
+    assert_true(raw_has(a, "Vary: Origin\r\n"));
+    assert_false(raw_has(a, "Allow-Credentials"));
+    a = ask("OPTIONS /api/v1/shared HTTP/1.1\r\nHost: localhost\r\nOrigin: https://good.example\r\n"
+            "Access-Control-Request-Method: POST\r\nConnection: close\r\n\r\n");
+    assert_true(says(a, 204, "Access-Control-Allow-Origin: https://good.example\r\n"));
+    static const char *const others[] = {"http://good.example.evil", "http://xgood.example", "null",
+                                         "http://evil/http://good.example"};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        a = raw_get(&arena, port, "/api/v1/shared", arena_printf(&arena, "Origin: %s\r\n", others[i]).p);
+        assert_true(says(a, 200, "hello"));
+        assert_false(raw_has(a, "Access-Control-Allow-Origin"));
+    }
+    assert_false(raw_has(get("/api/v1/shared"), "Access-Control"));
+    a = raw_get(&arena, port, "/api/v1/x", "Origin: http://good.example\r\n");
+    assert_false(raw_has(a, "Access-Control"));
+}
+
+static void every_origin_is_a_star(void **state)
+{
+    (void)state;
+    struct error err = {0};
+    struct http_server *open = http_server_new();
+    http_route(open, HTTP_GET, "/x", hello, NULL);
+    http_route_cors(open, "/x");
+    struct http_server_options options = {.listen = STR("127.0.0.1:0"), .threads = 4, .cors_origin = STR("(")};
+    assert_int_not_equal(http_server_start(open, &options, &err), 0);
+    options.cors_origin = STR(".*");
+    assert_int_equal(http_server_start(open, &options, &err), 0);
+    struct str a = raw_get(&arena, http_server_port(open), "/x", "Origin: http://any\r\n");
+    assert_true(says(a, 200, "Access-Control-Allow-Origin: *\r\n"));
+    http_server_free(open);
+}
+
+static void below_plain_prefixes_errors_are_prometheus(void **state)
+{
+    (void)state;
+    assert_true(says(get("/api/v1/nowhere"), 404, "\r\n\r\n404 page not found\n"));
+    assert_true(says(get("/-/nowhere"), 404, "Content-Type: text/plain; charset=utf-8\r\n"));
+    struct str a = ask("PUT /api/v1/shared HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    assert_true(says(a, 405, "\r\n\r\nMethod Not Allowed\n"));
+    assert_true(raw_has(a, "Allow: GET, OPTIONS, POST\r\n"));
+    a = ask("HEAD /api/v1/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    assert_true(says(a, 405, "Allow: GET, OPTIONS\r\n"));
+    a = ask("HEAD /-/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    assert_true(says(a, 200, "Content-Length: 5\r\n"));
+    a = ask("OPTIONS /api/v1/nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    assert_int_equal(raw_status(a), 204);
+}
+
 static void changes_from_other_origins_are_seen(void **state)
 {
     (void)state;
@@ -627,6 +690,9 @@ int main(void)
         cmocka_unit_test(bodies_are_compressed_for_those_who_take_it),
         cmocka_unit_test(static_files_have_tags_and_304),
         cmocka_unit_test(no_answer_may_be_read_by_foreign_pages),
+        cmocka_unit_test(pages_of_configured_origins_may_read_what_is_shared),
+        cmocka_unit_test(every_origin_is_a_star),
+        cmocka_unit_test(below_plain_prefixes_errors_are_prometheus),
         cmocka_unit_test(changes_from_other_origins_are_seen),
         cmocka_unit_test(a_client_that_leaves_is_noticed),
         cmocka_unit_test(a_client_that_does_not_read_is_given_up),
