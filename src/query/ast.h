@@ -8,8 +8,9 @@
 #include "src/query/query.h"
 
 /* Deeper trees are refused: every pass over a tree is recursive and web threads have small stacks. */
-#define EXPR_DEPTH_MAX 400
-#define QUERY_TEXT_MAX (256 * 1024)
+#define EXPR_DEPTH_MAX     400
+#define DURATION_DEPTH_MAX 100 /* of one duration's arithmetic */
+#define QUERY_TEXT_MAX     (256 * 1024)
 
 enum expr_kind {
     EXPR_NUMBER,
@@ -64,9 +65,41 @@ enum aggregate_op {
 
 enum at_kind { AT_NONE, AT_TIME, AT_START, AT_END };
 
+enum duration_op {
+    DURATION_NUMBER,
+    DURATION_STEP,
+    DURATION_RANGE,
+    DURATION_MIN_OF,
+    DURATION_MAX_OF,
+    DURATION_MINUS, /* of rhs */
+    DURATION_PAREN, /* around rhs */
+    DURATION_ADD,
+    DURATION_SUB,
+    DURATION_MUL,
+    DURATION_DIV,
+    DURATION_MOD,
+    DURATION_POW,
+};
+static inline bool duration_op_is_infix(enum duration_op op)
+{
+    return op >= DURATION_ADD;
+}
+
+/* Arithmetic in place of a duration, "step() * 2 + 1m", in seconds (durations.c). */
+struct duration_expr {
+    enum duration_op op;
+    int line, column; /* of the operator, if it stands between two operands; else of the beginning */
+    int depth;
+    bool varies;   /* with the query: step() or range() is in it */
+    bool has_unit; /* DURATION_NUMBER: written as 5m */
+    double seconds;
+    const struct duration_expr *lhs, *rhs;
+};
+
 /* offset and @ of a selector or subquery. */
 struct time_shift {
     int64_t offset_ms;
+    const struct duration_expr *offset; /* what offset_ms was written as, if not as a number; it may vary */
     enum at_kind at;
     int64_t at_ms; /* AT_TIME */
     bool has_offset;
@@ -106,6 +139,7 @@ struct expr {
     uint32_t start, end; /* byte offsets into the query's text, end exclusive */
     int line, column;    /* of start */
     int depth;
+    bool varies;             /* step() or range() is in it: only what expr_resolve() makes of it can be evaluated */
     struct time_shift shift; /* selector, range (a copy of its selector's), subquery */
     enum extent extent;      /* selector, range (its selector's is EXTENT_WINDOW) */
     union {
@@ -124,7 +158,8 @@ struct expr {
         struct {
             struct expr *expr; /* EXPR_RANGE: an EXPR_SELECTOR */
             int64_t range_ms;
-            int64_t step_ms; /* subquery; 0: default */
+            int64_t step_ms;                          /* subquery; 0: default */
+            const struct duration_expr *range, *step; /* as time_shift.offset */
         } range;
         struct {
             const struct function *function;
@@ -170,6 +205,22 @@ void expr_print_aggregation(const struct expr *e, struct buf *out);
 void expr_print_operator(const struct expr *e, struct buf *out);
 void expr_print_range(const struct expr *e, struct buf *out);
 
+/* What step() and range() are in a query, in seconds; both are 0 in an instant query. */
+struct duration_scope {
+    double step, range;
+};
+/* The value in milliseconds, cut to whole ones. ERR_PARSE with the place: what divides by zero, is out of range or, if
+ * it must be `positive`, is not. */
+int duration_value(const struct duration_expr *d, struct duration_scope scope, bool positive, int64_t *ms,
+                   struct error *err) MUST_USE;
+/* "step()", "min_of", "*": as Prometheus names it. */
+const char *duration_op_text(enum duration_op op);
+/* An expression that varies with the query as it is in one of this range and step (in the arena, without
+ * duration_exprs; never to be released: it borrows), any other as it is. ERR_PARSE with the place in the text, too. */
+int expr_resolve(const struct expr *expr, struct duration_scope scope, struct arena *arena, const struct expr **out,
+                 struct error *err) MUST_USE;
+struct duration_scope duration_scope_of(int64_t start_ms, int64_t end_ms, int64_t step_ms);
+
 /* s in double quotes with Go's escapes (print.c). */
 void text_quote(struct str s, struct buf *out);
 /* Without an exponent whatever the size: FormatFloat(v, 'f', -1). */
@@ -181,6 +232,7 @@ struct expr_reach {
     bool whole_range;
     int64_t forward_ms, fixed_ms;
 };
+/* Of what expr_resolve() gave. */
 struct expr_reach expr_reach(const struct expr *expr);
 
 /* Sets types bottom up and refuses what cannot be evaluated (check.c). */

@@ -50,9 +50,61 @@ static void write_matchers(struct json_writer *w, const struct expr *selector)
     json_end_array(w);
 }
 
+static void write_number(struct json_writer *w, double v)
+{
+    auto_buf text;
+    buf_init(&text, 512);
+    number_plain(v, &text);
+    json_field(w, "type", json_str, STR("numberLiteral"));
+    json_field(w, "val", json_str, buf_str(&text));
+}
+
+/* Parentheses are no node there but a property; a number in them is the sum of nothing and it. */
+static void write_duration_expr(const struct duration_expr *d, struct buf *out)
+{
+    struct json_writer w;
+    json_init(&w, out);
+    if (!d) {
+        json_nil(&w);
+        return;
+    }
+    bool wrapped = d->op == DURATION_PAREN;
+    while (d->op == DURATION_PAREN && d->rhs->op != DURATION_NUMBER) {
+        d = d->rhs;
+    }
+    json_begin_object(&w);
+    if (d->op == DURATION_NUMBER) {
+        write_number(&w, d->seconds);
+        json_field(&w, "duration", json_bool, d->has_unit);
+        json_end_object(&w);
+        return;
+    }
+    json_field(&w, "type", json_str, STR("durationExpr"));
+    json_field(&w, "op", json_str, str_of(duration_op_text(d->op)));
+    json_key(&w, STR("lhs"));
+    json_raw(&w, STR(""));
+    write_duration_expr(d->lhs, out);
+    json_key(&w, STR("rhs"));
+    json_raw(&w, STR(""));
+    write_duration_expr(d->rhs, out);
+    json_field(&w, "wrapped", json_bool, wrapped);
+    json_end_object(&w);
+}
+
+/* A number of milliseconds; that of an expression is not known before a query. */
+static void write_duration(struct json_writer *w, struct str key, int64_t ms, struct str expr_key,
+                           const struct duration_expr *d)
+{
+    json_key(w, key);
+    json_int(w, d ? 0 : ms);
+    json_key(w, expr_key);
+    json_raw(w, STR(""));
+    write_duration_expr(d, w->out);
+}
+
 static void write_shift(struct json_writer *w, const struct time_shift *shift)
 {
-    json_field(w, "offset", json_int, shift->offset_ms);
+    write_duration(w, STR("offset"), shift->offset_ms, STR("offsetExpr"), shift->offset);
     json_key(w, STR("startOrEnd"));
     if (shift->at == AT_START || shift->at == AT_END) {
         json_str(w, shift->at == AT_START ? STR("start") : STR("end"));
@@ -76,7 +128,7 @@ static void write_selector(struct json_writer *w, const struct expr *e, const st
     json_field(w, "anchored", json_bool, e->extent == EXTENT_ANCHORED);
     json_field(w, "smoothed", json_bool, e->extent == EXTENT_SMOOTHED);
     if (e != selector) {
-        json_field(w, "range", json_int, e->range.range_ms);
+        write_duration(w, STR("range"), e->range.range_ms, STR("rangeExpr"), e->range.range);
     }
 }
 
@@ -84,8 +136,8 @@ static void write_subquery(struct json_writer *w, const struct expr *e)
 {
     json_field(w, "type", json_str, STR("subquery"));
     write_child(w, STR("expr"), e->range.expr);
-    json_field(w, "range", json_int, e->range.range_ms);
-    json_field(w, "step", json_int, e->range.step_ms);
+    write_duration(w, STR("range"), e->range.range_ms, STR("rangeExpr"), e->range.range);
+    write_duration(w, STR("step"), e->range.step_ms, STR("stepExpr"), e->range.step);
     write_shift(w, &e->shift);
 }
 
@@ -159,15 +211,6 @@ static void write_binary(struct json_writer *w, const struct expr *e)
     write_child(w, STR("lhs"), e->binary.lhs);
     write_child(w, STR("rhs"), e->binary.rhs);
     write_matching(w, e);
-}
-
-static void write_number(struct json_writer *w, double v)
-{
-    auto_buf text;
-    buf_init(&text, 512);
-    number_plain(v, &text);
-    json_field(w, "type", json_str, STR("numberLiteral"));
-    json_field(w, "val", json_str, buf_str(&text));
 }
 
 static void write_node(struct json_writer *w, const struct expr *e)

@@ -30,6 +30,11 @@ static bool is_cacheable(struct ask *ask)
         ((uint64_t)ask->end_ms - (uint64_t)ask->start_ms) / (uint64_t)ask->step_ms > QUERY_STEPS_MAX) {
         return false;
     }
+    /* with the values of step() and range() in place: so they are part of the key, and the same for each piece */
+    struct duration_scope scope = duration_scope_of(ask->start_ms, ask->end_ms, ask->step_ms);
+    if (expr_resolve(ask->expr, scope, ask->arena, &ask->expr, NULL) < 0) {
+        return false;
+    }
     ask->reach = expr_reach(ask->expr);
     return !ask->reach.whole_range;
 }

@@ -2,11 +2,12 @@
  * A cache of range queries' results that is never stale: for dashboards that ask for the same, a little later.
  *
  * An entry is the result of one expression on one grid (its canonical text, step, phase, lookback and resolution are
- * its key) over a row of steps, and the store's change token of before it was read. The value at step t is made of
- * samples up to t + reach only (expr_reach()), so every step with t + reach before the smallest time written since the
- * token (storage/read.h) is what a fresh evaluation would give. The steps before and after those are evaluated anew,
- * the pieces joined series by series by labels. Late samples, deletions, new series and stale markers thus cost an
- * evaluation of the steps they can touch, and none is ever missed.
+ * its key; durations that vary with the query stand there with their values) over a row of steps, and the store's
+ * change token of before it was read. The value at step t is made of samples up to t + reach only (expr_reach()), so
+ * every step with t + reach before the smallest time written since the token (storage/read.h) is what a fresh
+ * evaluation would give. The steps before and after those are evaluated anew, the pieces joined series by series by
+ * labels. Late samples, deletions, new series and stale markers thus cost an evaluation of the steps they can touch,
+ * and none is ever missed.
  *
  * Not kept: instant queries, what has `@ start()` or `@ end()` (its steps depend on the range), what failed, what came
  * with warnings or infos (they belong to steps that cannot be told apart; answers that are approximate because raw

@@ -9,8 +9,7 @@
 
 enum query_feature {
     FEATURE_EXPERIMENTAL_FUNCTIONS = 1 << 0,
-    FEATURE_DURATION_EXPR =
-        1 << 1, /* accepted, so that a command line for Prometheus starts; the syntax is not there */
+    FEATURE_DURATION_EXPR = 1 << 1,
     FEATURE_EXTENDED_RANGE_SELECTORS = 1 << 2,
     FEATURE_BINOP_FILL_MODIFIERS = 1 << 3,
     FEATURE_DELAYED_NAME_REMOVAL = 1 << 4, /* names are always removed at the end here: no more than accepted */

@@ -1,6 +1,6 @@
 /*
  * The parser's state and hands (parser.c), shared by parse.c (expressions), parse_selector.c (name{matchers}) and
- * parse_modifiers.c ([5m], offset, @).
+ * parse_modifiers.c ([5m], offset, @), parse_duration.c (5m, step() * 2).
  */
 #pragma once
 #include "src/query/ast.h"
@@ -41,6 +41,12 @@ bool parser_names(struct parser *p, struct name_list *out);
 
 /* Everything that may follow e; NULL after a failure. */
 struct expr *parse_modifiers(struct parser *p, struct expr *e);
+
+/* A duration above zero between brackets. *expr is NULL if it is a mere number; if it varies with the query, *ms is 0.
+ */
+bool parse_duration(struct parser *p, int64_t *ms, const struct duration_expr **expr);
+/* The same behind "offset": of either sign; only parentheses make more than one operand of it. */
+bool parse_offset_duration(struct parser *p, int64_t *ms, const struct duration_expr **expr);
 
 /* fill (v), fill_left (v), fill_right (v), if they follow, into the binary operation e. */
 bool parse_fill(struct parser *p, struct expr *e);

@@ -4,40 +4,6 @@
 
 #include <math.h>
 
-/* 5m, 1h30m or seconds as a number. */
-static bool parse_duration(struct parser *p, int64_t *out)
-{
-    if (p->failed || (p->tok.kind != TOKEN_DURATION && p->tok.kind != TOKEN_NUMBER)) {
-        if (!p->failed) {
-            parser_unexpected(p, "a duration like 5m or a number of seconds");
-        }
-        return false;
-    }
-    int64_t ms = p->tok.ms;
-    if (p->tok.kind == TOKEN_NUMBER) {
-        if (!(fabs(p->tok.number) < (double)(INT64_MAX / 1000000000))) { /* as one with units (lex.c) */
-            parser_fail(p, ERR_PARSE, &p->tok, "duration out of range");
-            return false;
-        }
-        ms = (int64_t)llround(p->tok.number * 1000);
-    }
-    *out = ms;
-    return parser_advance(p);
-}
-
-static bool parse_positive_duration(struct parser *p, int64_t *out)
-{
-    struct token at = p->tok;
-    if (!parse_duration(p, out)) {
-        return false;
-    }
-    if (*out <= 0) {
-        parser_fail(p, ERR_PARSE, &at, "duration must be greater than 0");
-        return false;
-    }
-    return true;
-}
-
 static struct time_shift *shift_of(struct parser *p, struct expr *e, const struct token *at, const char *what)
 {
     if (e->kind != EXPR_SELECTOR && e->kind != EXPR_RANGE && e->kind != EXPR_SUBQUERY) {
@@ -59,9 +25,9 @@ static bool parse_offset(struct parser *p, struct expr *e)
 {
     struct token at = p->tok;
     struct time_shift *shift = shift_of(p, e, &at, "offset");
-    bool negative = false;
     int64_t ms = 0;
-    if (!shift || !parser_advance(p) || !parse_sign(p, &negative) || !parse_duration(p, &ms)) {
+    const struct duration_expr *expr = NULL;
+    if (!shift || !parser_advance(p) || !parse_offset_duration(p, &ms, &expr)) {
         return false;
     }
     if (shift->has_offset) {
@@ -69,7 +35,9 @@ static bool parse_offset(struct parser *p, struct expr *e)
         return false;
     }
     shift->has_offset = true;
-    shift->offset_ms = negative ? -ms : ms;
+    shift->offset_ms = ms;
+    shift->offset = expr;
+    e->varies = e->varies || (expr && expr->varies);
     return true;
 }
 
@@ -119,14 +87,15 @@ static bool parse_at(struct parser *p, struct expr *e)
 static struct expr *parse_range(struct parser *p, struct expr *e)
 {
     struct token bracket = p->tok, start = {.start = e->start, .line = e->line, .column = e->column};
-    int64_t range = 0, step = 0;
+    int64_t range_ms = 0, step_ms = 0;
+    const struct duration_expr *range = NULL, *step = NULL;
     bool subquery = false;
-    if (!parser_advance(p) || !parse_positive_duration(p, &range)) {
+    if (!parser_advance(p) || !parse_duration(p, &range_ms, &range)) {
         return NULL;
     }
     if (p->tok.kind == TOKEN_COLON) {
         subquery = true;
-        if (!parser_advance(p) || (p->tok.kind != TOKEN_RBRACKET && !parse_positive_duration(p, &step))) {
+        if (!parser_advance(p) || (p->tok.kind != TOKEN_RBRACKET && !parse_duration(p, &step_ms, &step))) {
             return NULL;
         }
     }
@@ -147,8 +116,11 @@ static struct expr *parse_range(struct parser *p, struct expr *e)
         e->extent = EXTENT_WINDOW;
     }
     range_expr->range.expr = e;
-    range_expr->range.range_ms = range;
-    range_expr->range.step_ms = step;
+    range_expr->range.range_ms = range_ms;
+    range_expr->range.step_ms = step_ms;
+    range_expr->range.range = range;
+    range_expr->range.step = step;
+    range_expr->varies = (range && range->varies) || (step && step->varies);
     return parser_cover(p, range_expr, e);
 }
 

@@ -81,6 +81,7 @@ struct expr *parser_cover(struct parser *p, struct expr *e, const struct expr *c
     if (child && child->depth >= e->depth) {
         e->depth = child->depth + 1;
     }
+    e->varies = e->varies || (child && child->varies);
     e->end = p->end;
     if (e->depth > EXPR_DEPTH_MAX) {
         struct token at = {.line = e->line, .column = e->column};

@@ -109,14 +109,51 @@ static void print_names(struct name_list names, struct buf *out)
     buf_add_char(out, ')');
 }
 
-static void print_number(const struct expr *e, struct buf *out)
+static void print_number(double value, bool has_unit, struct buf *out)
 {
-    if (e->number.duration) {
-        buf_add(out, signbit(e->number.value) ? STR("-") : STR("")); /* -0s, too */
-        duration_format(llround(fabs(e->number.value) * 1000), out);
+    if (has_unit) {
+        buf_add(out, signbit(value) ? STR("-") : STR("")); /* -0s, too */
+        duration_format(llround(fabs(value) * 1000), out);
     } else {
-        number_plain(e->number.value, out);
+        number_plain(value, out);
     }
+}
+
+static void print_duration_expr(const struct duration_expr *d, struct buf *out)
+{
+    const char *op = duration_op_text(d->op);
+    if (d->op == DURATION_NUMBER) {
+        print_number(d->seconds, d->has_unit, out);
+    } else if (d->op == DURATION_STEP || d->op == DURATION_RANGE) {
+        buf_addf(out, "%s()", op);
+    } else if (d->op == DURATION_MIN_OF || d->op == DURATION_MAX_OF) {
+        buf_addf(out, "%s(", op);
+        print_duration_expr(d->lhs, out);
+        buf_add(out, STR(", "));
+        print_duration_expr(d->rhs, out);
+        buf_add_char(out, ')');
+    } else if (d->op == DURATION_MINUS) {
+        buf_add_char(out, '-');
+        print_duration_expr(d->rhs, out);
+    } else if (d->op == DURATION_PAREN) {
+        buf_add_char(out, '(');
+        print_duration_expr(d->rhs, out);
+        buf_add_char(out, ')');
+    } else {
+        print_duration_expr(d->lhs, out);
+        buf_addf(out, " %s ", op);
+        print_duration_expr(d->rhs, out);
+    }
+}
+
+static void print_duration(int64_t ms, const struct duration_expr *d, struct buf *out)
+{
+    if (d) {
+        print_duration_expr(d, out);
+        return;
+    }
+    buf_add(out, ms < 0 ? STR("-") : STR(""));
+    duration_format(ms < 0 ? -ms : ms, out);
 }
 
 /* Words that the parser reads as something else than a metric name. */
@@ -183,10 +220,9 @@ static void print_modifiers(const struct expr *e, struct buf *out)
     } else if (shift->at != AT_NONE) {
         buf_add(out, shift->at == AT_START ? STR(" @ start()") : STR(" @ end()"));
     }
-    if (shift->offset_ms) {
-        int64_t ms = shift->offset_ms;
-        buf_add(out, ms < 0 ? STR(" offset -") : STR(" offset "));
-        duration_format(ms < 0 ? -ms : ms, out);
+    if (shift->offset_ms || shift->offset) {
+        buf_add(out, STR(" offset "));
+        print_duration(shift->offset_ms, shift->offset, out);
     }
 }
 
@@ -273,11 +309,11 @@ static void print_binary(const struct expr *e, struct buf *out)
 void expr_print_range(const struct expr *e, struct buf *out)
 {
     buf_add_char(out, '[');
-    duration_format(e->range.range_ms, out);
+    print_duration(e->range.range_ms, e->range.range, out);
     if (e->kind == EXPR_SUBQUERY) {
         buf_add_char(out, ':');
-        if (e->range.step_ms) {
-            duration_format(e->range.step_ms, out);
+        if (e->range.step_ms || e->range.step) {
+            print_duration(e->range.step_ms, e->range.step, out);
         }
     }
     buf_add_char(out, ']');
@@ -288,7 +324,7 @@ void expr_print(const struct expr *e, struct buf *out)
 {
     switch (e->kind) {
     case EXPR_NUMBER:
-        print_number(e, out);
+        print_number(e->number.value, e->number.duration, out);
         return;
     case EXPR_STRING:
         text_quote(e->string, out);

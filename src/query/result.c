@@ -236,6 +236,10 @@ int query_instant(struct store *store, const struct expr *expr, int64_t t_ms, co
                   struct arena *arena, struct query_result *out, struct error *err)
 {
     struct grid grid = {.start_ms = t_ms, .step_ms = 1, .n = 1};
+    int rc = expr_resolve(expr, (struct duration_scope){0}, arena, &expr, err);
+    if (rc < 0) {
+        return rc;
+    }
     return run_on_snapshot(store, expr, &grid, t_ms, false, options, arena, out, err);
 }
 
@@ -262,5 +266,9 @@ int query_range(struct store *store, const struct expr *expr, int64_t start_ms, 
                          value_type_text(expr->type));
     }
     struct grid grid = {.start_ms = start_ms, .step_ms = step_ms, .n = (size_t)steps + 1};
+    int rc = expr_resolve(expr, duration_scope_of(start_ms, end_ms, step_ms), arena, &expr, err);
+    if (rc < 0) {
+        return rc;
+    }
     return run_on_snapshot(store, expr, &grid, end_ms, true, options, arena, out, err);
 }

@@ -5,8 +5,8 @@
  */
 #include "src/base/clock.h"
 #include "src/base/thread.h"
+#include "src/query/ast.h"
 #include "src/query/features.h"
-#include "src/query/query.h"
 #include "tests/unit/query/fake_store.h"
 
 #define AT_MS 600000
@@ -147,7 +147,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         invariant(expr_type(expr) == expr_type(again));
         expr_release(again);
     }
-    evaluate(expr, str_find_char(text, '@') < 0);
+    evaluate(expr, str_find_char(text, '@') < 0 && !expr->varies);
     compare_tiers(expr);
     expr_release(expr);
     return 0;

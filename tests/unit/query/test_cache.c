@@ -73,8 +73,10 @@ static int start(void **state)
     const char *given = getenv("CLOCHE_SEED");
     seed = given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)clock_mono_us();
     print_message("CLOCHE_SEED=%u\n", seed);
-    assert_int_equal(query_features_enable(STR("promql-experimental-functions,promql-extended-range-selectors"), &err),
-                     0);
+    assert_int_equal(
+        query_features_enable(STR("promql-experimental-functions,promql-extended-range-selectors,promql-duration-expr"),
+                              &err),
+        0);
     assert_non_null(mkdtemp(dir));
     struct store_options options = {.dir = dir, .map_bytes = (size_t)1 << 30};
     assert_int_equal(store_open(&options, &store, &err), 0);
@@ -240,6 +242,9 @@ static void whatever_is_written_the_answer_is_that_of_a_fresh_evaluation(void **
                                  "rate(temperature[5m])",
                                  "increase({__name__=~\"requests_total|temperature\"}[1m])",
                                  "last_over_time({__name__=~\".+l|.+e\", i=~\"1.\"}[2m])",
+                                 "avg_over_time(temperature[range() / 8])",
+                                 "rate(requests_total[step() * 2]) - temperature offset (range() / 50)",
+                                 "max_over_time(temperature[2m:step() / 3] offset -step())",
                                  fixed[0],
                                  fixed[1]};
     int64_t hits = self_get(SELF_QUERY_CACHE_HITS);

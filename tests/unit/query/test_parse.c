@@ -155,6 +155,13 @@ static void errors_say_where_and_what_was_expected(void **state)
         {"foo + foo[5m]", 1, 7, "binary expression must contain only scalar and instant vector types"},
         {"1 + foo anchored", 1, 5, "anchored modifier is experimental and not enabled"},
         {"rate(foo[5m] smoothed)", 1, 6, "--enable-feature=promql-extended-range-selectors"},
+        {"foo[5m + 1m]", 1, 8,
+         "experimental duration expression is not enabled: it needs "
+         "--enable-feature=promql-duration-expr"},
+        {"foo[(5m)]", 1, 5, "duration expression is not enabled"},
+        {"foo offset -step()", 1, 13, "duration expression is not enabled"},
+        {"foo[bar]", 1, 5, "expected a duration like 5m or a number of seconds"},
+        {"foo[-5m]", 1, 5, "duration must be greater than 0"},
         {"info(foo, bar)", 1, 11, "expected label selectors only, got vector selector instead"},
         {"info(foo, {a=\"b\"} offset 5m)", 1, 11, "got a selector with a modifier"},
         {"info(foo, ({a=\"b\"}))", 1, 11, "expected label matchers like"},

@@ -58,15 +58,17 @@ static void trees_are_json_in_the_shape_of_prometheus(void **state)
         {"1e21", "{'type':'numberLiteral','val':'1000000000000000000000'}"},
         {"'x'", "{'type':'stringLiteral','val':'x'}"},
         {"foo{a='b'} offset 5m", "{'type':'vectorSelector','anchored':false,'smoothed':false,'name':'foo','offset':"
-                                 "300000,'startOrEnd':null,'timestamp':null,'matchers':[{'name':"
+                                 "300000,'offsetExpr':null,'startOrEnd':null,'timestamp':null,'matchers':[{'name':"
                                  "'a','type':'=','value':'b'},{'name':'__name__','type':'=','value':'foo'}]}"},
-        {"{'foo'}[5m] @ 1.5", "{'type':'matrixSelector','anchored':false,'smoothed':false,'name':'','offset':0,'range':"
-                              "300000,'startOrEnd':null,'timestamp':1500,'matchers':[{"
-                              "'name':'__name__','type':'=','value':'foo'}]}"},
+        {"{'foo'}[5m] @ 1.5",
+         "{'type':'matrixSelector','anchored':false,'smoothed':false,'name':'','offset':0,'range':"
+         "300000,'offsetExpr':null,'rangeExpr':null,'startOrEnd':null,'timestamp':1500,'matchers':[{"
+         "'name':'__name__','type':'=','value':'foo'}]}"},
         {"vector(pi())[1h:5m] @ end()",
          "{'type':'subquery','expr':{'type':'call','args':[{'type':'call','args':[],'func':{'name':'pi','argTypes':[],"
          "'variadic':0,'returnType':'scalar'}}],'func':{'name':'vector','argTypes':['scalar'],'variadic':0,"
-         "'returnType':'vector'}},'range':3600000,'step':300000,'offset':0,'startOrEnd':'end','timestamp':null}"},
+         "'returnType':'vector'}},'range':3600000,'step':300000,'offset':0,'startOrEnd':'end','timestamp':null,"
+         "'rangeExpr':null,'stepExpr':null,'offsetExpr':null}"},
         {"1 > bool (2)",
          "{'type':'binaryExpr','op':'>','bool':true,'matching':null,'lhs':{'type':'numberLiteral','val':'1'},'rhs':{"
          "'type':'parenExpr','expr':{'type':'numberLiteral','val':'2'}}}"},

@@ -71,6 +71,61 @@ static void write_duration(struct writer *w)
     put(w, PICK(w, durations));
 }
 
+/* Arithmetic of durations; most of it is no duration above zero, or divides by zero. */
+static void write_duration_expr(struct writer *w, int depth)
+{
+    static const char *const infixes[] = {"+", "-", "*", "/", "%", "^"};
+    static const char *const calls[] = {"step()", "range ( )", "STEP()", "Range()"};
+    static const char *const pairs[] = {"min_of(", "max_of(", "min(", "MAX_of ("};
+    maybe_gap(w);
+    size_t kind = depth > 0 ? pick(w, 8) : pick(w, 2);
+    if (kind == 0) {
+        write_duration(w);
+    } else if (kind == 1) {
+        put(w, PICK(w, calls));
+    } else if (kind < 5) {
+        write_duration_expr(w, depth - 1);
+        put(w, PICK(w, infixes));
+        write_duration_expr(w, depth - 1);
+    } else if (kind == 5) {
+        put(w, pick(w, 2) ? "-" : "+");
+        write_duration_expr(w, depth - 1);
+    } else {
+        put(w, kind == 6 ? "(" : PICK(w, pairs));
+        write_duration_expr(w, depth - 1);
+        if (kind == 7) {
+            put(w, ",");
+            write_duration_expr(w, depth - 1);
+        }
+        put(w, ")");
+    }
+    maybe_gap(w);
+}
+
+/* One that is above zero somewhere: it varies. */
+static void write_range_duration(struct writer *w)
+{
+    if (pick(w, 4)) {
+        write_duration(w);
+        return;
+    }
+    put(w, "step()+");
+    write_duration_expr(w, 3);
+}
+
+static void write_offset_duration(struct writer *w)
+{
+    if (pick(w, 4)) {
+        write_duration(w);
+    } else if (pick(w, 4) == 0) {
+        put(w, pick(w, 2) ? "step()" : "min_of(1m, range())");
+    } else {
+        put(w, "max_of(range()*"); /* what begins with a parenthesis would take the operator behind it */
+        write_duration_expr(w, 3);
+        put(w, ",1)");
+    }
+}
+
 static void write_number(struct writer *w)
 {
     static const char *const numbers[] = {"0",
@@ -161,7 +216,7 @@ static void write_shift(struct writer *w)
             put(w, PICK(w, ats));
         } else {
             put(w, PICK(w, offsets));
-            write_duration(w);
+            write_offset_duration(w);
         }
     }
 }
@@ -411,11 +466,11 @@ static void write_matrix(struct writer *w, int depth)
     }
     put(w, "[");
     maybe_gap(w);
-    write_duration(w);
+    write_range_duration(w);
     if (subquery) {
         put(w, ":");
         if (pick(w, 2)) {
-            write_duration(w);
+            write_range_duration(w);
         }
     }
     put(w, "]");
@@ -476,6 +531,12 @@ static void other_trees_are_told_apart(void **state)
         {"1", "1s"},
         {"sum by (x) (a)", "sum without (x) (a)"},
         {"a offset 5m", "a offset 0s"},
+        {"a[5m]", "a[(5m)]"},
+        {"a[step()]", "a[range()]"},
+        {"a[step() + 60]", "a[step() + 1m]"},
+        {"a[5m:step() - 1]", "a[5m:step() + -1]"},
+        {"a offset -step()", "a offset (-step())"},
+        {"a offset (1m * 2)", "a offset (1m) * 2"},
         {"a @ 0", "a @ start()"},
         {"a[5m]", "a[5m] anchored"},
         {"a smoothed", "a anchored"},
@@ -503,7 +564,8 @@ static void other_trees_are_told_apart(void **state)
 
 int main(void)
 {
-    if (query_features_enable(STR("promql-extended-range-selectors,promql-experimental-functions"), NULL) < 0) {
+    if (query_features_enable(STR("promql-extended-range-selectors,promql-experimental-functions,promql-duration-expr"),
+                              NULL) < 0) {
         return 1;
     }
     const struct CMUnitTest tests[] = {

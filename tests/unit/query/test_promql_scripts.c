@@ -3,6 +3,7 @@
  * as arguments) any others. What cannot be run (native histograms, functions that are not there) is skipped and
  * counted. PROMQL_SCRIPTS_VERBOSE=1 also prints what differs in warnings only.
  */
+#include "src/query/ast.h"
 #include "src/query/features.h"
 #include "src/query/query.h"
 #include "tests/support/test.h"
@@ -345,6 +346,18 @@ static bool touches_native(const struct runner *r, const struct script_eval *e)
     return nameless;
 }
 
+/* Between brackets or behind "offset". */
+static bool within_duration(struct str text, size_t at)
+{
+    struct str before = str_slice(text, 0, at);
+    for (size_t i = at; i > 0; i--) {
+        if (text.p[i - 1] == '[' || text.p[i - 1] == ']') {
+            return text.p[i - 1] == '[' || str_find_nocase(str_slice(text, i, at), STR("offset")) >= 0;
+        }
+    }
+    return str_find_nocase(before, STR("offset")) >= 0;
+}
+
 /* Functions and modifiers that are not there, most of them behind flags in Prometheus. */
 static bool needs_missing(const struct script_eval *e)
 {
@@ -357,7 +370,8 @@ static bool needs_missing(const struct script_eval *e)
         buf_addf(&call, "%s(", missing[i]);
         ptrdiff_t at = str_find(e->expr, buf_str(&call));
         bool at_modifier = at >= 2 && str_find(str_slice(e->expr, (size_t)at - 2, (size_t)at), STR("@")) >= 0;
-        if (at >= 0 && !at_modifier && (at == 0 || !word_char(e->expr.p[at - 1]))) {
+        if (at >= 0 && !at_modifier && !within_duration(e->expr, (size_t)at) &&
+            (at == 0 || !word_char(e->expr.p[at - 1]))) {
             return true;
         }
     }
@@ -377,7 +391,8 @@ static int evaluate(struct runner *r, const struct script_eval *e, struct expr *
 static bool holds_in_range(struct runner *r, struct script_eval *e, struct expr *expr, struct arena *arena, char *why,
                            size_t why_size)
 {
-    if (e->range || e->range_vector || e->has_string || (expr_type(expr) != VALUE_SCALAR && e->has_scalar)) {
+    if (e->range || e->range_vector || e->has_string || expr->varies ||
+        (expr_type(expr) != VALUE_SCALAR && e->has_scalar)) {
         return true;
     }
     struct query_result result;

@@ -15,9 +15,20 @@ static inline bool tree_same_number(double a, double b)
     return memcmp(&a, &b, sizeof(a)) == 0 || (a != a && b != b);
 }
 
+static inline bool tree_same_duration(const struct duration_expr *a, const struct duration_expr *b)
+{
+    if (!a || !b) {
+        return a == b;
+    }
+    return a->op == b->op && a->varies == b->varies && a->depth == b->depth && a->has_unit == b->has_unit &&
+           tree_same_number(a->seconds, b->seconds) && tree_same_duration(a->lhs, b->lhs) &&
+           tree_same_duration(a->rhs, b->rhs);
+}
+
 static inline bool tree_same_shift(const struct time_shift *a, const struct time_shift *b)
 {
-    return a->offset_ms == b->offset_ms && a->at == b->at && a->at_ms == b->at_ms;
+    return tree_same_duration(a->offset, b->offset) && a->offset_ms == b->offset_ms && a->at == b->at &&
+           a->at_ms == b->at_ms;
 }
 
 static inline bool tree_same_names(struct name_list a, struct name_list b)
@@ -76,8 +87,8 @@ static inline bool tree_same_binary(const struct expr *a, const struct expr *b)
 
 static inline bool tree_equal(const struct expr *a, const struct expr *b)
 {
-    if (a->kind != b->kind || a->type != b->type || a->depth != b->depth || a->extent != b->extent ||
-        !tree_same_shift(&a->shift, &b->shift)) {
+    if (a->kind != b->kind || a->type != b->type || a->depth != b->depth || a->varies != b->varies ||
+        a->extent != b->extent || !tree_same_shift(&a->shift, &b->shift)) {
         return false;
     }
     switch (a->kind) {
@@ -90,6 +101,7 @@ static inline bool tree_equal(const struct expr *a, const struct expr *b)
     case EXPR_RANGE:
     case EXPR_SUBQUERY:
         return a->range.range_ms == b->range.range_ms && a->range.step_ms == b->range.step_ms &&
+               tree_same_duration(a->range.range, b->range.range) && tree_same_duration(a->range.step, b->range.step) &&
                tree_equal(a->range.expr, b->range.expr);
     case EXPR_CALL:
         return tree_same_call(a, b);
