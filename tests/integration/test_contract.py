@@ -265,3 +265,19 @@ def test_answers_are_compressed_for_those_who_take_it(peers):
         _, headers, body = ask(server, "GET", R, {"query": "requests_total", **RANGE}, {"Accept-Encoding": "gzip"})
         assert headers["Content-Encoding"] == "gzip"
         assert json.loads(gzip.decompress(body))["status"] == "success"
+
+
+@pytest.mark.parametrize("path", [Q, R, "/api/v1/series", "/api/v1/labels"])
+def test_forms_may_come_in_gzip(peers, path):
+    params = {"query": "up", "time": END, "match[]": "up", **RANGE}
+    body = gzip.compress(urllib.parse.urlencode(params).encode())
+    status, answer = peers[0].request(path, body, "POST", {"Content-Type": "application/x-www-form-urlencoded",
+                                                           "Content-Encoding": "gzip"})
+    assert status == 200 and json.loads(answer) == json.loads(ask(peers[0], "POST", path, params)[2])
+
+
+def test_a_form_that_inflates_without_end_is_refused(peers):
+    body = gzip.compress(b"query=" + b" " * (64 << 20))
+    status, answer = peers[0].request(Q, body, "POST", {"Content-Type": "application/x-www-form-urlencoded",
+                                                        "Content-Encoding": "gzip"})
+    assert status == 413 and "larger than 8388608 bytes" in answer

@@ -8,11 +8,11 @@
 #include "web/api/endpoints.h"
 #include "web/api/ui.h"
 #include "web/server/embed.h"
+#include "web/server/gunzip.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <jansson.h>
-#include <zlib.h>
 
 #define FILE_MAX  (4u << 20)
 #define FILES_MAX 500
@@ -85,21 +85,6 @@ static void parse(struct dashboards *all, const char *source, struct str text)
     vec_push(&all->list, d);
 }
 
-static bool inflate_text(struct str gzip, struct buf *out)
-{
-    char *to = buf_reserve(out, FILE_MAX - 1);
-    z_stream z = {.next_in = (Bytef *)(uintptr_t)gzip.p, .avail_in = (uInt)gzip.len};
-    z.next_out = (Bytef *)to;
-    z.avail_out = FILE_MAX - 1;
-    if (inflateInit2(&z, 15 + 16) != Z_OK) {
-        return false;
-    }
-    int rc = inflate(&z, Z_FINISH);
-    out->len = z.total_out;
-    inflateEnd(&z);
-    return rc == Z_STREAM_END;
-}
-
 static void read_embedded(struct dashboards *all)
 {
     for (size_t i = 0; i < embedded_file_count; i++) {
@@ -108,7 +93,8 @@ static void read_embedded(struct dashboards *all)
         }
         auto_buf text;
         buf_init(&text, FILE_MAX);
-        if (inflate_text(embedded_bytes(&embedded_files[i]), &text)) {
+        struct error err = {0};
+        if (gunzip(embedded_bytes(&embedded_files[i]), FILE_MAX - 1, &text, &err) == 0) {
             parse(all, embedded_files[i].path, buf_str(&text));
         }
     }

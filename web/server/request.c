@@ -1,13 +1,20 @@
 #include "web/server/request.h"
 
+#include "web/server/gunzip.h"
+
 #include <civetweb.h>
 #include <strings.h>
+
+static bool same_token(struct str a, const char *token)
+{
+    return a.len == strlen(token) && strncasecmp(a.p, token, a.len) == 0;
+}
 
 static bool has_token(struct str list, const char *token)
 {
     while (list.len > 0) {
         struct str item = str_trim(str_split(&list, ','));
-        if (item.len == strlen(token) && strncasecmp(item.p, token, item.len) == 0) {
+        if (same_token(item, token)) {
             return true;
         }
     }
@@ -118,6 +125,31 @@ static int read_chunked(struct http_request *r, size_t max_bytes, struct error *
     }
 }
 
+enum coding { CODING_NONE, CODING_GZIP, CODING_OTHER };
+
+static enum coding coding_of(struct http_request *r, const struct route_traits *traits)
+{
+    struct str name = http_header(r, "Content-Encoding");
+    if (traits->raw_body || name.len == 0 || same_token(name, "identity")) {
+        return CODING_NONE;
+    }
+    return same_token(name, "gzip") || same_token(name, "x-gzip") ? CODING_GZIP : CODING_OTHER;
+}
+
+/* Unpacked, a body may be as large as one that comes so: what inflates without end does not get far. */
+static int unpack(struct http_request *r, size_t max_bytes, struct error *err)
+{
+    auto_buf plain;
+    buf_init(&plain, max_bytes + 1);
+    int rc = gunzip(r->body, max_bytes, &plain, err);
+    if (rc) {
+        error_prefix(err, "the body in gzip");
+        return rc == ERR_LIMIT ? 413 : 400;
+    }
+    r->body = arena_dup(&r->arena, buf_str(&plain));
+    return 0;
+}
+
 int request_read_body(struct http_request *r, const struct route_traits *traits, struct error *err)
 {
     size_t max_bytes = traits->body_max ? traits->body_max : HTTP_BODY_MAX;
@@ -129,10 +161,10 @@ int request_read_body(struct http_request *r, const struct route_traits *traits,
                   r->info->content_length, max_bytes);
         return 413;
     }
-    struct str coding = http_header(r, "Content-Encoding");
-    if (coding.len && !str_is(coding, "identity") &&
-        !traits->raw_body) { /* nothing to inflate, so nothing that inflates without end */
-        error_set(err, ERR_UNSUPPORTED, "compressed bodies are not taken: send it without Content-Encoding");
+    enum coding coding = coding_of(r, traits);
+    if (coding == CODING_OTHER) {
+        error_set(err, ERR_UNSUPPORTED, "a body is taken in gzip or without Content-Encoding, not in '%.64s'",
+                  arena_cstr(&r->arena, http_header(r, "Content-Encoding")));
         return 415;
     }
     if (http_header(r, "Expect").p) {
@@ -147,7 +179,7 @@ int request_read_body(struct http_request *r, const struct route_traits *traits,
                   (long long)(r->server->body_ms + 999) / 1000);
         return 408;
     }
-    return status;
+    return status == 0 && coding == CODING_GZIP ? unpack(r, max_bytes, err) : status;
 }
 
 int request_read_params(struct http_request *r, struct error *err)

@@ -3,6 +3,7 @@
 #include "src/base/counter.h"
 #include "src/base/json_writer.h"
 #include "src/base/thread.h"
+#include "web/server/gunzip.h"
 #include "web/server/request.h"
 
 #include <civetweb.h>
@@ -166,27 +167,6 @@ void response_refuse(struct http_request *r, int status, const char *text)
     http_respond_error(r, status, type, str_of(text));
 }
 
-static bool inflate_all(struct str gzip, struct buf *out)
-{
-    z_stream z = {.next_in = (const Bytef *)gzip.p, .avail_in = (uInt)gzip.len};
-    if (inflateInit2(&z, 15 + 16) != Z_OK) {
-        return false;
-    }
-    int rc = Z_OK;
-    while (rc == Z_OK) {
-        char *to = buf_reserve(out, HTTP_PIECE);
-        if (!to) {
-            break;
-        }
-        z.next_out = (Bytef *)to;
-        z.avail_out = HTTP_PIECE;
-        rc = inflate(&z, Z_NO_FLUSH);
-        out->len += HTTP_PIECE - z.avail_out;
-    }
-    inflateEnd(&z);
-    return rc == Z_STREAM_END;
-}
-
 /* The list of If-None-Match holds the tag, in either of its two forms, or "*". */
 static bool etag_known(struct str list, const char *etag)
 {
@@ -218,13 +198,14 @@ void http_respond_static(struct http_request *r, const char *content_type, struc
     http_set_header(r, "ETag", arena_printf(&r->arena, "\"%s%s\"", etag, r->takes_gzip ? "" : "-id"));
     http_set_header(r, "Cache-Control", immutable ? STR("public, max-age=31536000, immutable") : STR("no-cache"));
     struct buf plain;
-    buf_init(&plain, INFLATE_MAX);
+    struct error err = {0};
+    buf_init(&plain, INFLATE_MAX + 1);
     if (etag_known(http_header(r, "If-None-Match"), etag)) {
         send_answer(r, 304, NULL, (struct str){0});
     } else if (r->takes_gzip) {
         http_set_header(r, "Content-Encoding", STR("gzip"));
         send_answer(r, 200, content_type, gzip_body);
-    } else if (inflate_all(gzip_body, &plain)) {
+    } else if (gunzip(gzip_body, INFLATE_MAX, &plain, &err) == 0) {
         send_answer(r, 200, content_type, buf_str(&plain));
     } else {
         response_refuse(r, 500, "an embedded file is damaged");

@@ -50,8 +50,8 @@ struct http_server *http_server_new(void);
 /* Pattern: literal path, "{name}" for one segment, trailing "{rest*}" for the rest. Before start. */
 void http_route(struct http_server *server, unsigned methods, const char *pattern, http_handler_fn fn, void *ctx);
 void http_route_body_limit(struct http_server *server, const char *pattern, size_t max_bytes);
-/* Its bodies come as they were sent, whatever their Content-Encoding (elsewhere a compressed one is refused): the
- * handler looks at that header, and bounds what it decompresses. */
+/* Its bodies come as they were sent, whatever their Content-Encoding (elsewhere gzip is unpacked, to no more than the
+ * body's limit, and another coding is refused): the handler looks at that header, and bounds what it decompresses. */
 void http_route_raw_body(struct http_server *server, const char *pattern);
 /* Its handler needs less than 32 KiB of stack (no recursion, no regular expression, no stream) and runs on civetweb's
  * own thread: for a route that is called thousands of times a second, the two switches to a pool thread and back cost
