@@ -160,6 +160,8 @@ static void take_scalars(struct config *config, const struct document *doc)
     (void)!parse_size(doc->query_cache_size, &config->query_cache_bytes);
     config->task_retention_ms = doc->task_retention_ms;
     config->sync_always = str_is(doc->sync, "always");
+    config->scrape_interval_ms = doc->scrape_interval_ms;
+    config->scrape_timeout_ms = doc->scrape_timeout_ms;
     config->evaluation_interval_ms = doc->evaluation_interval_ms;
     config->query_timeout_ms = doc->query_timeout_ms;
     config->query_max_samples = doc->query_max_samples;

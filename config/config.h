@@ -64,21 +64,22 @@ struct config {
     bool allow_remote;      /* listen on other addresses than loopback although there is no login yet */
     struct str cors_origin; /* regular expression of origins whose pages may read the API; empty: none */
     struct str data_dir;
-    struct str external_url;                     /* for links in notifications; default from listen */
-    int64_t retention_ms;                        /* 15 d; 0: for ever */
-    int64_t retention_5m_ms, retention_1h_ms;    /* of downsampled series: 90 d, 2 y; 0: not made */
-    uint64_t retention_bytes;                    /* 0: no limit */
-    int64_t out_of_order_ms;                     /* 1 h; 0: any time */
-    int64_t task_retention_ms;                   /* 15 d */
-    bool sync_always;                            /* store.sync: commit | always */
-    int64_t evaluation_interval_ms;              /* 15 s */
-    int64_t query_timeout_ms, query_max_samples; /* 2 min, 50 M */
-    int64_t query_max_series;                    /* 0: any number */
-    uint64_t query_max_memory;                   /* bytes; 1 GiB */
-    int64_t query_max_concurrency;               /* 20 */
-    uint64_t query_cache_bytes;                  /* 32 MiB; 0: no cache */
-    int64_t query_log_slower_ms;                 /* 5 s; 0: none is logged */
-    const struct str *enabled_features;          /* experimental parts of PromQL (src/query/features.h) */
+    struct str external_url;                       /* for links in notifications; default from listen */
+    int64_t retention_ms;                          /* 15 d; 0: for ever */
+    int64_t retention_5m_ms, retention_1h_ms;      /* of downsampled series: 90 d, 2 y; 0: not made */
+    uint64_t retention_bytes;                      /* 0: no limit */
+    int64_t out_of_order_ms;                       /* 1 h; 0: any time */
+    int64_t task_retention_ms;                     /* 15 d */
+    bool sync_always;                              /* store.sync: commit | always */
+    int64_t scrape_interval_ms, scrape_timeout_ms; /* where a target does not say: 15 s, 10 s */
+    int64_t evaluation_interval_ms;                /* 15 s */
+    int64_t query_timeout_ms, query_max_samples;   /* 2 min, 50 M */
+    int64_t query_max_series;                      /* 0: any number */
+    uint64_t query_max_memory;                     /* bytes; 1 GiB */
+    int64_t query_max_concurrency;                 /* 20 */
+    uint64_t query_cache_bytes;                    /* 32 MiB; 0: no cache */
+    int64_t query_log_slower_ms;                   /* 5 s; 0: none is logged */
+    const struct str *enabled_features;            /* experimental parts of PromQL (src/query/features.h) */
     size_t enabled_feature_count;
     struct labels external_labels;
     const struct config_target *targets;

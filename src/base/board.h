@@ -24,6 +24,7 @@
  * [{"t","receiver","kind":"slack|webhook","status":"firing|resolved","alerts":[{labels..}],"state":"sent|retrying|failed",
  *              "attempts","next","error"}] newest first, at most 100; and receivers' health: see alerts/notify/queue.h
  *   "receivers" [alerts]  [{"name","kind","health":"ok|retrying|broken|unknown","queued","last_success","last_error"}]
+ *   "flags", "prometheus_config" [main] data of GET /api/v1/status/flags and /config
  *   "config"   [main]
  * {"file":path|null,"found":[{"what","how"}],"missing":[{"what","hint"}],"demo":bool,"sink_url":text|null,"notes":[..]}
  *

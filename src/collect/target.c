@@ -156,8 +156,7 @@ static int default_port(struct str scheme)
     return str_starts(scheme, STR("redis")) ? 6379 : 0;
 }
 
-/* host:port of the URL, the socket's path, or this host's name. */
-static struct str default_instance(struct arena *arena, struct str url_text)
+struct str target_default_instance(struct arena *arena, struct str url_text)
 {
     struct url url;
     if (url_text.len && url_parse(url_text, arena, &url, NULL) == 0) {
@@ -188,7 +187,7 @@ struct target *target_new(const struct target_env *env, const struct collector *
     buf_init(&target->hint, 8192);
     target->config = target_config_dup(&target->arena, config);
     target->job = target->config.job.len ? target->config.job : str_of(collector->name);
-    target->instance = default_instance(&target->arena, target->config.url);
+    target->instance = target_default_instance(&target->arena, target->config.url);
     target->group = arena_printf(&target->arena, "%s/" STR_FMT, collector->name, STR_ARG(target->config.name));
     set_common_labels(target);
     return target;

@@ -2,12 +2,12 @@
 #include "alerts/alerts.h"
 #include "src/base/clock.h"
 #include "src/base/counter.h"
-#include "src/base/json_writer.h"
 #include "src/base/log.h"
 #include "src/collect/scheduler.h"
 #include "src/loop/loop_http.h"
 #include "src/query/features.h"
 #include "src/tool/demo.h"
+#include "src/tool/publish.h"
 #include "src/tool/tool.h"
 #include "web/api/api.h"
 
@@ -21,6 +21,7 @@
 enum {
     RELOAD_TIMEOUT_MS = 5000,
     STOP_LIMIT_S = 5,        /* the process ends then, whatever still hangs */
+    PAGES_THREADS = 256,     /* one a connection: pages watch live */
     STORE_ONLY_THREADS = 64, /* no pages that watch live: senders and queries */
     FEED_SLOTS = 4096,
     FEED_BYTES = 2 << 20,
@@ -32,8 +33,7 @@ enum {
 struct daemon {
     struct config_overrides overrides;
     struct config *config;
-    char *data_dir,
-        *dashboards_dir; /* of the configuration at the start: web threads read it while a reload frees that */
+    struct config *started; /* the first one: web threads read texts of it */
     struct demo *demo;
     struct store *store;
     struct sink sink;
@@ -135,40 +135,30 @@ static int parse_options(int argc, char **argv, struct serve_options *out)
     return 0;
 }
 
-/* -- what the pages are told of the configuration -- */
+static int web_threads(const struct daemon *d)
+{
+    return d->overrides.store_only ? STORE_ONLY_THREADS : PAGES_THREADS;
+}
 
 static void publish_config(struct daemon *d)
 {
-    auto_buf json = {0};
-    buf_init(&json, 1 << 18);
-    struct json_writer w;
-    json_init(&w, &json);
-    json_begin_object(&w);
-    json_key(&w, STR("file"));
-    if (d->config->file.len && !d->demo) {
-        json_str(&w, d->config->file);
-    } else {
-        json_nil(&w);
-    }
-    /* discovery_json is {"found":…,"missing":…}: its members become ours. */
-    struct str found = d->config->discovery_json;
-    buf_addf(&json, ",%.*s", (int)(found.len - 2), found.p + 1);
-    w.comma[w.depth] = true;
-    json_field(&w, "demo", json_bool, d->demo != NULL);
-    json_key(&w, STR("sink_url"));
-    if (d->demo) {
-        json_str(&w, str_of(demo_sink_url(d->demo)));
-    } else {
-        json_nil(&w);
-    }
-    json_key(&w, STR("notes"));
-    json_begin_array(&w);
-    if (d->config->receiver_count == 0 && !d->overrides.store_only) {
-        json_str(&w, STR("Nobody is told of alerts: add a Slack or webhook receiver to the configuration."));
-    }
-    json_end_array(&w);
-    json_end_object(&w);
-    board_publish(d->board, "config", buf_str(&json));
+    publish_all(d->board, &(struct published){.now = d->config,
+                                              .started = d->started,
+                                              .store_only = d->overrides.store_only,
+                                              .max_connections = web_threads(d),
+                                              .demo_sink_url = d->demo ? demo_sink_url(d->demo) : NULL});
+}
+
+/* Web threads read them one by one: nothing needs two of them to be of one moment. */
+static void apply_query_options(struct api_context *api, const struct config *config)
+{
+    api->query_timeout_ms = config->query_timeout_ms;
+    api->query_max_samples = (uint64_t)config->query_max_samples;
+    api->query_max_series = (uint64_t)config->query_max_series;
+    api->query_max_memory = config->query_max_memory;
+    api->query_max_concurrency = (int)config->query_max_concurrency;
+    api->query_log_slower_ms = config->query_log_slower_ms;
+    api->scrape_interval_ms = config->target_count ? config->targets[0].interval_ms : config->scrape_interval_ms;
 }
 
 /* -- reload: all of it or nothing -- */
@@ -178,6 +168,49 @@ struct reload_call {
     struct error err;
     int rc;
 };
+
+static bool same_features(const struct config *a, const struct config *b)
+{
+    bool same = a->enabled_feature_count == b->enabled_feature_count;
+    for (size_t i = 0; same && i < a->enabled_feature_count; i++) {
+        same = str_eq(a->enabled_features[i], b->enabled_features[i]);
+    }
+    return same;
+}
+
+static void tell_what_waits(const struct config *a, const struct config *b)
+{
+    const struct {
+        const char *name;
+        bool same;
+    } options[] = {
+        {"listen", str_eq(a->listen, b->listen)},
+        {"allow_remote", a->allow_remote == b->allow_remote},
+        {"cors_origin", str_eq(a->cors_origin, b->cors_origin)},
+        {"data", str_eq(a->data_dir, b->data_dir)},
+        {"log_level", str_eq(a->log_level, b->log_level)},
+        {"retention", a->retention_ms == b->retention_ms},
+        {"retention_5m", a->retention_5m_ms == b->retention_5m_ms},
+        {"retention_1h", a->retention_1h_ms == b->retention_1h_ms},
+        {"retention_size", a->retention_bytes == b->retention_bytes},
+        {"out_of_order", a->out_of_order_ms == b->out_of_order_ms},
+        {"task_retention", a->task_retention_ms == b->task_retention_ms},
+        {"sync", a->sync_always == b->sync_always},
+        {"query_cache_size", a->query_cache_bytes == b->query_cache_bytes},
+        {"enable_feature", same_features(a, b)},
+        {"dashboards", str_eq(a->dashboards_dir, b->dashboards_dir)},
+    };
+    auto_buf names = {0};
+    buf_init(&names, 1024);
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+        if (!options[i].same) {
+            buf_addf(&names, "%s%s", names.len ? ", " : "", options[i].name);
+        }
+    }
+    if (names.len) {
+        log_warn("config: some options take effect at the next start only", KV_S("options", buf_str(&names)));
+    }
+}
 
 static int reload_on_loop(struct daemon *d, struct error *err) LOOP_ONLY
 {
@@ -191,18 +224,15 @@ static int reload_on_loop(struct daemon *d, struct error *err) LOOP_ONLY
         log_warn("config: not reloaded, the old one stays", KV_STR("error", err->text));
         return rc;
     }
-    if (!str_eq(fresh->listen, d->config->listen) || !str_eq(fresh->data_dir, d->config->data_dir) ||
-        !str_eq(fresh->cors_origin, d->config->cors_origin) ||
-        !str_eq(fresh->dashboards_dir, str_of(d->dashboards_dir))) {
-        log_warn("config: listen, cors_origin, data and dashboards take effect at the next start",
-                 KV_S("listen", fresh->listen));
-    }
+    tell_what_waits(d->started, fresh);
     if (!d->overrides.store_only) {
         scheduler_apply(d->scheduler, fresh);
     }
-    struct config *old = d->config;
+    if (d->config != d->started) {
+        config_free(d->config);
+    }
     d->config = fresh;
-    config_free(old);
+    apply_query_options(&d->api, fresh);
     publish_config(d);
     log_info("config: reloaded", KV_S("file", d->config->file));
     return 0;
@@ -327,8 +357,6 @@ static int open_store(struct daemon *d, struct error *err)
 
 static int start_web(struct daemon *d, struct error *err)
 {
-    d->dashboards_dir = mem_str_dup(d->config->dashboards_dir);
-    d->data_dir = mem_str_dup(d->config->data_dir);
     d->api = (struct api_context){
         .store = d->store,
         .board = d->board,
@@ -337,21 +365,15 @@ static int start_web(struct daemon *d, struct error *err)
         .revision = "",
         .start_wall_ms = clock_wall_ms(),
         .start_mono_ms = clock_mono_ms(),
-        .query_timeout_ms = d->config->query_timeout_ms,
-        .query_max_samples = (uint64_t)d->config->query_max_samples,
-        .query_max_series = (uint64_t)d->config->query_max_series,
-        .query_max_memory = d->config->query_max_memory,
-        .query_max_concurrency = (int)d->config->query_max_concurrency,
-        .query_log_slower_ms = d->config->query_log_slower_ms,
         .query_cache = d->config->query_cache_bytes ? query_cache_new(d->config->query_cache_bytes) : NULL,
         .retention_ms = d->config->retention_ms,
-        .scrape_interval_ms = d->config->target_count ? d->config->targets[0].interval_ms : 15000,
-        .data_dir = str_of(d->data_dir),
-        .dashboards_dir = str_of(d->dashboards_dir),
+        .data_dir = d->started->data_dir,
+        .dashboards_dir = d->started->dashboards_dir,
         .store_only = d->overrides.store_only,
         .reload = reload_from_web,
         .reload_ctx = d,
     };
+    apply_query_options(&d->api, d->config);
     d->server = http_server_new();
     api_register(d->server, &d->api);
     pages_register(d->server, &d->api);
@@ -360,7 +382,7 @@ static int start_web(struct daemon *d, struct error *err)
         .allow_remote = d->config->allow_remote,
         .external_host = d->config->external_url,
         .cors_origin = d->config->cors_origin,
-        .threads = d->overrides.store_only ? STORE_ONLY_THREADS : 0,
+        .threads = web_threads(d),
     };
     return http_server_start(d->server, &options, err);
 }
@@ -419,9 +441,10 @@ static void tear_down(struct daemon *d) LOOP_ONLY
     store_close(d->store);
     feed_free(d->feed);
     board_free(d->board);
-    config_free(d->config);
-    mem_free(d->dashboards_dir);
-    mem_free(d->data_dir);
+    if (d->config != d->started) {
+        config_free(d->config);
+    }
+    config_free(d->started);
     demo_stop(d->demo);
 }
 
@@ -468,7 +491,8 @@ int tool_serve(int argc, char **argv)
             d.overrides.data_dir = d.overrides.data_dir.len ? d.overrides.data_dir : str_of(demo_data_dir(d.demo));
         }
     }
-    rc = rc ? rc : config_load(&d.overrides, &d.config, &err);
+    rc = rc ? rc : config_load(&d.overrides, &d.started, &err);
+    d.config = d.started;
     rc = rc ? rc : tool_enable_features(d.config, &err);
     if (!rc) {
         enum log_level level = LOG_INFO;

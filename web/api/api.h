@@ -18,14 +18,16 @@ struct api_context {
     struct feed *feed;
     const char *version, *revision;
     int64_t start_wall_ms, start_mono_ms;
-    int64_t query_timeout_ms;
-    uint64_t query_max_samples, query_max_series; /* series 0: any number */
-    size_t query_max_memory;                      /* 0: 1 GiB */
-    int query_max_concurrency;                    /* 0: 20 */
-    int64_t query_log_slower_ms;                  /* 0: none is logged */
-    struct query_cache *query_cache;              /* NULL: none */
-    int64_t retention_ms;                         /* of raw samples; 0: for ever */
-    int64_t scrape_interval_ms;                   /* default of targets, for $__rate_interval */
+    /* A reload changes these while web threads read them. */
+    _Atomic int64_t query_timeout_ms;
+    _Atomic uint64_t query_max_samples, query_max_series; /* series 0: any number */
+    _Atomic size_t query_max_memory;                      /* 0: 1 GiB */
+    _Atomic int query_max_concurrency;                    /* 0: 20 */
+    _Atomic int64_t query_log_slower_ms;                  /* 0: none is logged */
+    _Atomic int64_t scrape_interval_ms;                   /* default of targets, for $__rate_interval */
+
+    struct query_cache *query_cache; /* NULL: none */
+    int64_t retention_ms;            /* of raw samples; 0: for ever */
     struct str data_dir;
     struct str dashboards_dir; /* more dashboards, re-read on request; may be empty */
     bool store_only;

@@ -1,6 +1,5 @@
 /* /api/v1/status/…: who answers, since when, with which limits. */
 #include "src/base/clock.h"
-#include "src/query/features.h"
 #include "web/api/endpoints.h"
 #include "web/api/prom.h"
 
@@ -82,34 +81,14 @@ void api_runtimeinfo(struct http_request *r, void *ctx)
     finish(&a);
 }
 
-/* The configuration holds secrets: only what concerns the API's users is shown. */
 void api_config(struct http_request *r, void *ctx)
 {
     const struct api_context *api = ctx;
-    struct str yaml = arena_printf(http_arena(r), "global:\n  scrape_interval: " STR_FMT "\n",
-                                   STR_ARG(duration_text(r, api->scrape_interval_ms)));
-    struct answer a;
-    answer_begin(&a, r);
-    json_begin_object(&a.w);
-    json_field(&a.w, "yaml", json_str, yaml);
-    finish(&a);
+    prom_board(r, api->board, "prometheus_config", "{\"yaml\":\"\"}");
 }
 
 void api_flags(struct http_request *r, void *ctx)
 {
     const struct api_context *api = ctx;
-    struct answer a;
-    answer_begin(&a, r);
-    json_begin_object(&a.w);
-    json_field(&a.w, "query.timeout", json_str, duration_text(r, api->query_timeout_ms));
-    json_field(&a.w, "query.max-samples", json_str,
-               arena_printf(http_arena(r), "%llu", (unsigned long long)api->query_max_samples));
-    json_field(&a.w, "query.lookback-delta", json_str, STR("5m"));
-    json_field(&a.w, "storage.tsdb.path", json_str, api->data_dir);
-    auto_buf enabled = {0};
-    buf_init(&enabled, 1024);
-    query_features_print(&enabled);
-    json_field(&a.w, "enable-feature", json_str, buf_str(&enabled));
-    json_field(&a.w, "store-only", json_str, api->store_only ? STR("true") : STR("false"));
-    finish(&a);
+    prom_board(r, api->board, "flags", "{}");
 }

@@ -111,7 +111,6 @@ static void the_state_of_the_store_is_told(void **state)
     expect_part(api_get("/api/v1/status/tsdb?limit=x"), 400, "limit");
     expect_part(api_get("/api/v1/status/walreplay"), 200,
                 "\"data\":{\"min\":0,\"max\":0,\"current\":0,\"state\":\"done\"}}");
-    expect_part(api_get("/api/v1/status/flags"), 200, arena_printf(&arena, "\"storage.tsdb.path\":\"%s\"", dir).p);
 }
 
 int main(void)

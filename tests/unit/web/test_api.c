@@ -341,9 +341,11 @@ static void status_and_health_tell_the_truth(void **state)
     (void)state;
     expect_part(api_get("/api/v1/status/buildinfo"), 200, "\"data\":{\"version\":\"3.5.0\",\"revision\":\"abc\"");
     expect_part(api_get("/api/v1/status/runtimeinfo"), 200, "\"startTime\":\"20");
-    expect_part(api_get("/api/v1/status/flags"), 200, "\"query.timeout\":\"1m\"");
-    expect_part(api_get("/api/v1/status/flags"), 200, "\"enable-feature\":\"\"");
-    expect_part(api_get("/api/v1/status/config"), 200, "scrape_interval: 15s");
+    expect_body(api_get("/api/v1/status/flags"), 200, "{\"status\":\"success\",\"data\":{}}");
+    board_publish(board, "flags", STR("{\"query.timeout\":\"1m\"}"));
+    expect_body(api_get("/api/v1/status/flags"), 200, "{\"status\":\"success\",\"data\":{\"query.timeout\":\"1m\"}}");
+    board_publish(board, "prometheus_config", STR("{\"yaml\":\"global: {}\"}"));
+    expect_part(api_get("/api/v1/status/config"), 200, "\"data\":{\"yaml\":\"global: {}\"}}");
     expect_part(
         api_get("/api/v1/status/tsdb"), 200,
         "\"seriesCountByMetricName\":[{\"name\":\"up\",\"value\":2},{\"name\":\"requests_total\",\"value\":1}]");
