@@ -82,6 +82,9 @@ struct eval {
     int64_t reach_ms[TIER_COUNT];  /* from when on each tier, or a finer one, has everything (tiers.h) */
     int64_t stored_ms[TIER_COUNT]; /* until when its points are stored */
     struct query_stats stats;
+    uint64_t *step_samples; /* of each of step_count steps, or NULL: not asked for (step_stats.h) */
+    size_t step_count;
+    int subqueries; /* that what is evaluated now is within */
     uint64_t samples_held;
     uint64_t work_left; /* until the clock is looked at */
     struct note *warnings, *infos;

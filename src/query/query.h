@@ -71,6 +71,9 @@ struct query_result {
     const struct str *warnings, *infos;
     size_t warning_count, info_count;
     struct query_stats stats;
+    const uint64_t *step_samples; /* looked at by each step of options.per_step (step_stats.h); else NULL */
+    size_t step_count;
+    int64_t step_ms;
 };
 
 /* Which tiers of the store may answer. AUTO: whatever gives the answer of raw samples, and where those are gone, what
@@ -94,6 +97,7 @@ struct query_options {
     void *cancelled_ctx;
     struct query_progress *progress; /* may be NULL */
     enum query_resolution resolution;
+    bool per_step; /* query_result.step_samples */
     /* Labels "query" function of templates and tests need nothing more. */
 };
 

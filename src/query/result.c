@@ -3,6 +3,7 @@
 #include "src/query/extended.h"
 #include "src/query/impl.h"
 #include "src/query/labelset.h"
+#include "src/query/step_stats.h"
 #include "src/query/tiers.h"
 
 struct collecting {
@@ -194,6 +195,9 @@ static int run(struct eval *ev, const struct expr *expr, const struct grid *grid
     ev->stats.peak_samples = ev->samples_held;
     ev->stats.memory_bytes = ev->arena->used_bytes - ev->arena_base;
     out->stats = ev->stats;
+    out->step_samples = ev->step_samples;
+    out->step_count = ev->step_count;
+    out->step_ms = ev->step_ms;
     out->stats.eval_us = clock_mono_us() - begin_us;
     return rc;
 }
@@ -224,6 +228,7 @@ static int run_on_snapshot(struct store *store, const struct expr *expr, const s
     }
     struct query_result result;
     tiers_init(&ev);
+    step_stats_init(&ev, grid);
     rc = run(&ev, expr, grid, &result);
     snapshot_close(ev.snapshot);
     if (rc == 0) {

@@ -2,6 +2,7 @@
 #include "src/query/extended.h"
 #include "src/query/function.h"
 #include "src/query/labelset.h"
+#include "src/query/step_stats.h"
 #include "src/query/tiers.h"
 
 #define SUBQUERY_STEP_MS 60000 /* of [1h:], Prometheus' default evaluation interval */
@@ -147,11 +148,15 @@ int eval_selector(struct eval *ev, const struct expr *selector, const struct gri
                         .from_ms = instant_of(ev, selector, grid, 0) - ev->options.lookback_ms + 1,
                         .to_ms = instant_of(ev, selector, grid, grid->n - 1)};
     struct series_set set;
+    bool counted = step_stats_on(ev);
     int rc = select_series(ev, selector, r.from_ms, r.to_ms, &set);
     double *v = column_new(ev, grid);
     for (size_t i = 0; rc == 0 && i < set.n; i++) {
         rc = read_samples(&r, &set.v[i]);
         if (rc == 0 && fill_column(&r, grid, times, v)) {
+            if (counted) {
+                step_stats_column(ev, grid, v);
+            }
             rc = emit_column(out, &(struct column){.labels = set.v[i].labels, .v = v});
         }
     }
@@ -205,10 +210,14 @@ int eval_points(struct eval *ev, const struct expr *range, const struct grid *gr
 {
     struct reading r = reading_of_range(ev, range, grid, source);
     struct series_set set;
+    bool counted = step_stats_on(ev);
     int rc = select_series(ev, r.selector, r.from_ms, r.to_ms, &set);
     for (size_t i = 0; rc == 0 && i < set.n; i++) {
         rc = read_points(&r, &set.v[i]);
         if (rc == 0 && r.points.n) {
+            if (counted) {
+                step_stats_windows(ev, range, grid, r.points.t_last_ms, r.points.n);
+            }
             rc = out.fn(out.ctx, set.v[i].labels, &r.points);
         }
     }
@@ -333,15 +342,36 @@ static int stream_subquery(struct eval *ev, const struct expr *subquery, const s
     }
     s.t_ms = arena_alloc(ev->arena, s.grid.n * sizeof(*s.t_ms));
     s.v = arena_alloc(ev->arena, s.grid.n * sizeof(*s.v));
-    return may_repeat(subquery->range.expr)
-               ? stream_merged(&s, subquery->range.expr)
-               : eval_vector(ev, subquery->range.expr, &s.grid, (struct emit){subquery_column, &s});
+    ev->subqueries++;
+    int rc = may_repeat(subquery->range.expr)
+                 ? stream_merged(&s, subquery->range.expr)
+                 : eval_vector(ev, subquery->range.expr, &s.grid, (struct emit){subquery_column, &s});
+    ev->subqueries--;
+    return rc;
+}
+
+struct counting {
+    struct eval *ev;
+    const struct expr *range;
+    const struct grid *grid;
+    struct emit_samples out;
+};
+
+static int count_samples(void *ctx, const struct samples *samples)
+{
+    struct counting *c = ctx;
+    step_stats_windows(c->ev, c->range, c->grid, samples->t_ms, samples->n);
+    return c->out.fn(c->out.ctx, samples);
 }
 
 int eval_samples(struct eval *ev, const struct expr *expr, const struct grid *grid, bool last_suffices,
                  struct emit_samples out)
 {
     expr = expr_strip(expr);
+    struct counting counting = {ev, expr, grid, out};
+    if (step_stats_on(ev)) {
+        out = (struct emit_samples){count_samples, &counting};
+    }
     if (expr->kind == EXPR_SUBQUERY) {
         return stream_subquery(ev, expr, grid, out);
     }

@@ -5,6 +5,7 @@
 #include "src/base/counter.h"
 #include "src/base/log.h"
 #include "src/query/active.h"
+#include "src/query/features.h"
 
 #include <pthread.h>
 
@@ -24,6 +25,9 @@ bool run_options_read(struct http_request *r, const struct api_context *api, str
     struct str timeout = http_param(r, "timeout"), lookback = http_param(r, "lookback_delta"),
                resolution = http_param(r, "resolution");
     *out = (struct run_options){.timeout_ms = api->query_timeout_ms, .nocache = str_is(http_param(r, "nocache"), "1")};
+    /* what was read from the cache looked at nothing */
+    out->per_step = str_is(http_param(r, "stats"), "all") && (query_features() & FEATURE_PER_STEP_STATS);
+    out->nocache = out->nocache || out->per_step;
     if (timeout.len) {
         int64_t asked;
         if (param_duration(timeout, &asked, &err)) {
@@ -175,6 +179,7 @@ static int evaluate(struct run *run, const struct expr *expr, const struct run_o
     struct arena *arena = http_arena(run->request);
     const struct query_options q = {.lookback_ms = options->lookback_ms,
                                     .resolution = options->resolution,
+                                    .per_step = options->per_step,
                                     .deadline_mono_ms = deadline_ms,
                                     .max_samples = api->query_max_samples,
                                     .max_series = api->query_max_series,
@@ -199,7 +204,6 @@ int run_query(struct http_request *r, const struct api_context *api, const struc
     active_begin(&run.active);
     int rc = options->timeout_ms > 0 ? gate_enter(&run, deadline_ms) : ERR_TIMEOUT;
     options->queue_us = clock_mono_us() - run.active.since_mono_us;
-    options->instant = step_ms == 0;
     if (rc) {
         error_set(err, rc, rc == ERR_TIMEOUT ? "query timed out in query queue" : "query was canceled in query queue");
     } else {

@@ -11,9 +11,9 @@ struct run_options {
     int64_t timeout_ms, lookback_ms;
     enum query_resolution resolution;
     bool nocache;
+    bool per_step; /* stats=all, and promql-per-step-stats is on */
     /* run_query() tells: */
     int64_t queue_us;
-    bool instant;
 };
 
 /* Parameters timeout, lookback_delta, resolution and nocache. False: refused with 400. */

@@ -66,20 +66,24 @@ static void write_timings(struct json_writer *w, const struct query_stats *s, in
     json_end_object(w);
 }
 
-/* Per step it is known only where there is one. */
-static void write_samples_per_step(struct json_writer *w, const struct query_result *result)
+/* Returns their sum, which is what each step alone would look at: more than what was read where windows overlap. */
+static uint64_t write_samples_per_step(struct json_writer *w, const struct query_result *result)
 {
+    uint64_t total = 0;
     json_key(w, STR("totalQueryableSamplesPerStep"));
     json_begin_array(w);
-    json_begin_array(w);
-    json_double(w, (double)result->t_ms / 1000);
-    json_int(w, (int64_t)result->stats.samples);
+    for (size_t i = 0; i < result->step_count; i++) {
+        json_begin_array(w);
+        json_double(w, (double)(result->t_ms + (int64_t)i * result->step_ms) / 1000);
+        json_int(w, (int64_t)result->step_samples[i]);
+        json_end_array(w);
+        total += result->step_samples[i];
+    }
     json_end_array(w);
-    json_end_array(w);
+    return total;
 }
 
-static void write_stats(struct json_writer *w, const struct query_result *result, const struct run_options *options,
-                        bool all)
+static void write_stats(struct json_writer *w, const struct query_result *result, const struct run_options *options)
 {
     const struct query_stats *stats = &result->stats;
     json_key(w, STR("stats"));
@@ -88,10 +92,8 @@ static void write_stats(struct json_writer *w, const struct query_result *result
     write_timings(w, stats, options->queue_us);
     json_key(w, STR("samples"));
     json_begin_object(w);
-    if (all && options->instant) {
-        write_samples_per_step(w, result);
-    }
-    json_field(w, "totalQueryableSamples", json_int, (int64_t)stats->samples);
+    uint64_t total = result->step_samples ? write_samples_per_step(w, result) : stats->samples;
+    json_field(w, "totalQueryableSamples", json_int, (int64_t)total);
     json_field(w, "peakSamples", json_int, (int64_t)stats->peak_samples);
     json_end_object(w);
     if (stats->tier != TIER_RAW) {
@@ -125,9 +127,8 @@ void run_answer(struct http_request *r, const struct run_options *options, struc
         buf_release(&a.out);
         return;
     }
-    struct str stats = http_param(r, "stats");
-    if (stats.len) {
-        write_stats(&a.w, result, options, str_is(stats, "all"));
+    if (http_param(r, "stats").len) {
+        write_stats(&a.w, result, options);
     }
     json_end_object(&a.w);
     answer_end(&a, result->warnings, result->warning_count, result->infos, result->info_count);

@@ -1,5 +1,6 @@
 /* Queries that run: listed, ended by hand and with their client, bounded, logged. */
 #include "src/base/counter.h"
+#include "src/query/features.h"
 #include "tests/unit/web/api_server.h"
 
 /* A minute's work over nothing. */
@@ -191,7 +192,7 @@ static void stats_have_prometheus_shape(void **state)
                                         "\"innerEvalTime\":",
                                         "\"execQueueTime\":",
                                         "\"execTotalTime\":",
-                                        "\"samples\":{\"totalQueryableSamplesPerStep\":[[",
+                                        "\"samples\":{\"totalQueryableSamples\":1,",
                                         "\"peakSamples\":1"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         assert_true(raw_has(answer, names[i]));
@@ -200,6 +201,31 @@ static void stats_have_prometheus_shape(void **state)
     assert_true(raw_has(answer, "\"samples\":{\"totalQueryableSamples\":1,"));
     answer = raw_get(&arena, port, "/metrics", NULL);
     assert_true(raw_has(answer, "cloche_query_seconds_count ") && raw_has(answer, "cloche_queries_running 0"));
+}
+
+/* The last test: what is enabled stays so. */
+static void steps_are_counted_where_that_is_enabled(void **state)
+{
+    (void)state;
+    const char *range = arena_cstr(
+        &arena,
+        arena_printf(&arena, "/api/v1/query_range?query=sum_over_time(long%%5B20s%%5D)&start=%lld&end=%lld&step=5",
+                     (long long)begin_s + 10, (long long)begin_s + 25));
+    struct str all = raw_get(&arena, port, arena_cstr(&arena, arena_printf(&arena, "%s&stats=all", range)), NULL);
+    assert_false(raw_has(all, "PerStep"));
+    assert_int_equal(query_features_enable(STR("promql-per-step-stats"), NULL), 0);
+    all = raw_get(&arena, port, arena_cstr(&arena, arena_printf(&arena, "%s&stats=all", range)), NULL);
+    const char *expected = arena_cstr(
+        &arena, arena_printf(&arena,
+                             "\"samples\":{\"totalQueryableSamplesPerStep\":[[%lld,11],[%lld,16],[%lld,20],[%lld,20]],"
+                             "\"totalQueryableSamples\":67,",
+                             (long long)begin_s + 10, (long long)begin_s + 15, (long long)begin_s + 20,
+                             (long long)begin_s + 25));
+    assert_true(raw_has(all, expected));
+    assert_false(raw_has(raw_get(&arena, port, arena_cstr(&arena, arena_printf(&arena, "%s&stats=true", range)), NULL),
+                         "PerStep"));
+    struct str one = raw_get(&arena, port, "/api/v1/query?query=many%7Bi%3D%221%22%7D&stats=all", NULL);
+    assert_true(raw_has(one, ",1]],\"totalQueryableSamples\":1,"));
 }
 
 static void a_range_query_is_answered_from_the_cache_unless_asked_otherwise(void **state)
@@ -229,6 +255,7 @@ int main(void)
         cmocka_unit_test(a_slow_query_gives_one_line_with_its_cost),
         cmocka_unit_test(stats_have_prometheus_shape),
         cmocka_unit_test(a_range_query_is_answered_from_the_cache_unless_asked_otherwise),
+        cmocka_unit_test(steps_are_counted_where_that_is_enabled),
     };
     return cmocka_run_group_tests(tests, start, api_close);
 }
