@@ -209,9 +209,31 @@ static void print_selector(const struct expr *e, struct buf *out)
     arena_release(&arena);
 }
 
+/* Then an operator behind it would belong to it (parse_duration.c). */
+static bool begins_with_paren(const struct duration_expr *d)
+{
+    while (d && duration_op_is_infix(d->op)) {
+        d = d->lhs;
+    }
+    return d && d->op == DURATION_PAREN;
+}
+
+static void print_offset(const struct time_shift *shift, struct buf *out)
+{
+    if (shift->offset_ms || shift->offset) {
+        buf_add(out, STR(" offset "));
+        print_duration(shift->offset_ms, shift->offset, out);
+    }
+}
+
+/* The offset is the last, as Prometheus has it, unless what follows the others would then be taken for a part of it. */
 static void print_modifiers(const struct expr *e, struct buf *out)
 {
     const struct time_shift *shift = &e->shift;
+    bool offset_first = begins_with_paren(shift->offset);
+    if (offset_first) {
+        print_offset(shift, out);
+    }
     if (e->extent != EXTENT_WINDOW) {
         buf_add(out, e->extent == EXTENT_ANCHORED ? STR(" anchored") : STR(" smoothed"));
     }
@@ -220,9 +242,8 @@ static void print_modifiers(const struct expr *e, struct buf *out)
     } else if (shift->at != AT_NONE) {
         buf_add(out, shift->at == AT_START ? STR(" @ start()") : STR(" @ end()"));
     }
-    if (shift->offset_ms || shift->offset) {
-        buf_add(out, STR(" offset "));
-        print_duration(shift->offset_ms, shift->offset, out);
+    if (!offset_first) {
+        print_offset(shift, out);
     }
 }
 

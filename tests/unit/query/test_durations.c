@@ -51,6 +51,9 @@ static void durations_print_as_they_were_meant(void **state)
         {"foo[5m] offset -min_of(1m, step())", "foo[5m] offset -min_of(1m, step())"},
         {"foo offset (1m - 1m)", "foo offset (1m - 1m)"},
         {"foo offset 5m * 2", "foo offset 5m * 2"},
+        {"foo offset (5m) @ 8 * 2", "foo offset (5m) @ 8.000 * 2"},
+        {"foo offset (5m) - range() @ 8 * 2", "foo offset (5m) - range() @ 8.000 * 2"},
+        {"foo offset max_of(5m, 1m) @ 8 * 2", "foo @ 8.000 offset max_of(5m, 1m) * 2"},
         {"step + range", "step + range"},
         {"rate(step[5m])", "rate(step[5m])"},
     };

@@ -113,16 +113,17 @@ static void write_range_duration(struct writer *w)
     write_duration_expr(w, 3);
 }
 
-static void write_offset_duration(struct writer *w)
+/* paren: it may begin with a parenthesis, which would take an operator behind it. */
+static void write_offset_duration(struct writer *w, bool paren)
 {
     if (pick(w, 4)) {
         write_duration(w);
     } else if (pick(w, 4) == 0) {
         put(w, pick(w, 2) ? "step()" : "min_of(1m, range())");
     } else {
-        put(w, "max_of(range()*"); /* what begins with a parenthesis would take the operator behind it */
+        put(w, paren ? "(range()*" : "max_of(range()*");
         write_duration_expr(w, 3);
-        put(w, ",1)");
+        put(w, paren ? ")" : ",1)");
     }
 }
 
@@ -206,9 +207,9 @@ static void write_shift(struct writer *w)
 {
     static const char *const ats[] = {"@ 1603774568.123", "@start()", "@ end ( )", "@ -5", "@ 1e9", "@ 0x10", "@+1.5"};
     static const char *const offsets[] = {"offset ", "OFFSET ", "offset -", "offset - ", "offset +"};
-    bool first_at = pick(w, 2);
+    bool first_at = pick(w, 2), paren = false;
     for (int i = 0; i < 2; i++) {
-        if (pick(w, 4)) {
+        if (pick(w, 4) && !paren) {
             continue;
         }
         gap(w);
@@ -216,7 +217,8 @@ static void write_shift(struct writer *w)
             put(w, PICK(w, ats));
         } else {
             put(w, PICK(w, offsets));
-            write_offset_duration(w);
+            paren = i == 0 && pick(w, 2);
+            write_offset_duration(w, paren);
         }
     }
 }
