@@ -9,9 +9,10 @@
  * labels. Late samples, deletions, new series and stale markers thus cost an evaluation of the steps they can touch,
  * and none is ever missed.
  *
- * Not kept: instant queries, what has `@ start()` or `@ end()` (its steps depend on the range), what failed, what came
- * with warnings or infos (they belong to steps that cannot be told apart; answers that are approximate because raw
- * samples are gone have such a note), what read few samples, what would take more than a quarter of the cache.
+ * Not kept: instant queries, what has `@ start()`, `@ end()`, or these or `range()` as functions (its steps depend on
+ * the range), what failed, what came with warnings or infos (they belong to steps that cannot be told apart; answers
+ * that are approximate because raw samples are gone have such a note), what read few samples, what would take more than
+ * a quarter of the cache.
  *
  * Two pieces of one answer may come from snapshots a moment apart; each step is as of some moment between the call and
  * its return. A sum of doubles may differ in its last bits, as between any two ranges of one query.

@@ -78,10 +78,16 @@ static struct expr **parse_args(struct parser *p, size_t *n)
 
 static bool function_enabled(struct parser *p, const struct function *function, const struct token *name)
 {
-    if (strcmp(function->name, "histogram_quantiles") != 0) {
-        return true;
+    static const char *const experimental[] = {
+        "histogram_quantiles", "start", "end", "range", "step", "min_of", "max_of"};
+    for (size_t i = 0; i < sizeof(experimental) / sizeof(experimental[0]); i++) {
+        if (strcmp(function->name, experimental[i]) == 0) {
+            char what[40];
+            snprintf(what, sizeof(what), "%s is", experimental[i]);
+            return parser_feature(p, FEATURE_EXPERIMENTAL_FUNCTIONS, what, name);
+        }
     }
-    return parser_feature(p, FEATURE_EXPERIMENTAL_FUNCTIONS, "histogram_quantiles is", name);
+    return true;
 }
 
 static struct expr *parse_call(struct parser *p, const struct token *name)

@@ -174,3 +174,74 @@ int scalar_pi(struct eval *ev, const struct expr *call, const struct grid *grid,
     }
     return 0;
 }
+
+static int scalar_constant(const struct grid *grid, double v, double *out)
+{
+    for (size_t i = 0; i < grid->n; i++) {
+        out[i] = v;
+    }
+    return 0;
+}
+
+int scalar_start(struct eval *ev, const struct expr *call, const struct grid *grid, double *out)
+{
+    (void)call;
+    return scalar_constant(grid, (double)ev->start_ms / 1000, out);
+}
+
+int scalar_end(struct eval *ev, const struct expr *call, const struct grid *grid, double *out)
+{
+    (void)call;
+    return scalar_constant(grid, (double)ev->end_ms / 1000, out);
+}
+
+int scalar_range(struct eval *ev, const struct expr *call, const struct grid *grid, double *out)
+{
+    (void)call;
+    return scalar_constant(grid, duration_scope_of(ev->start_ms, ev->end_ms, 0).range, out);
+}
+
+int scalar_step(struct eval *ev, const struct expr *call, const struct grid *grid, double *out)
+{
+    (void)call;
+    return scalar_constant(grid, ev->range_query ? (double)ev->step_ms / 1000 : 0, out);
+}
+
+/* As Go's math.Min and math.Max: an infinity that wins does so over NaN, and -0 is less than 0. */
+static double smaller(double a, double b)
+{
+    if (a == -INFINITY || b == -INFINITY) {
+        return -INFINITY;
+    }
+    if (isnan(a) || isnan(b)) {
+        return NAN;
+    }
+    return a < b || (a == b && signbit(a)) ? a : b;
+}
+
+static double larger(double a, double b)
+{
+    return -smaller(-a, -b);
+}
+
+static int scalar_pair(struct eval *ev, const struct expr *call, const struct grid *grid,
+                       double (*pick)(double a, double b), double *out)
+{
+    double *b = column_new(ev, grid);
+    int rc = eval_scalar(ev, call->call.args[0], grid, out);
+    rc = rc < 0 ? rc : eval_scalar(ev, call->call.args[1], grid, b);
+    for (size_t i = 0; rc == 0 && i < grid->n; i++) {
+        out[i] = pick(out[i], b[i]);
+    }
+    return rc;
+}
+
+int scalar_min_of(struct eval *ev, const struct expr *call, const struct grid *grid, double *out)
+{
+    return scalar_pair(ev, call, grid, smaller, out);
+}
+
+int scalar_max_of(struct eval *ev, const struct expr *call, const struct grid *grid, double *out)
+{
+    return scalar_pair(ev, call, grid, larger, out);
+}

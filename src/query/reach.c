@@ -37,6 +37,12 @@ static bool reads_info_series(const struct function *function)
     return function->kind == FUNCTION_STREAM && function->stream == stream_info;
 }
 
+static bool is_bound_of_query(const struct function *function)
+{
+    return function->kind == FUNCTION_SCALAR &&
+           (function->scalar == scalar_start || function->scalar == scalar_end || function->scalar == scalar_range);
+}
+
 static void visit(const struct expr *expr, struct place place, struct expr_reach *out)
 {
     if (!expr) {
@@ -59,6 +65,7 @@ static void visit(const struct expr *expr, struct place place, struct expr_reach
         if (reads_info_series(expr->call.function)) {
             add(out, place);
         }
+        out->whole_range = out->whole_range || is_bound_of_query(expr->call.function);
         for (size_t i = 0; i < expr->call.arg_count; i++) {
             visit(expr->call.args[i], place, out);
         }

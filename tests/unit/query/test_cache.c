@@ -233,6 +233,8 @@ static void whatever_is_written_the_answer_is_that_of_a_fresh_evaluation(void **
                                  "sum(rate(requests_total[2m] offset 10m))",
                                  "max_over_time(rate(requests_total[1m] offset -30s)[4m:30s] offset -45s)",
                                  "temperature @ end()",
+                                 "temperature + start() / range() - end()",
+                                 "min_over_time(temperature[1m]) + max_of(step(), 20)",
                                  "{group=\"g1\"} or absent(temperature{i=\"2\"})",
                                  "count_values(\"v\", floor(temperature / 5000))",
                                  "label_replace(temperature, \"j\", \"$1\", \"i\", \"(.).*\") unless requests_total",

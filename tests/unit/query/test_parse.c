@@ -162,6 +162,8 @@ static void errors_say_where_and_what_was_expected(void **state)
         {"foo offset -step()", 1, 13, "duration expression is not enabled"},
         {"foo[bar]", 1, 5, "expected a duration like 5m or a number of seconds"},
         {"foo[-5m]", 1, 5, "duration must be greater than 0"},
+        {"1 + start()", 1, 5, "start is experimental, enable with --enable-feature=promql-experimental-functions"},
+        {"max_of(1, 2)", 1, 1, "max_of is experimental"},
         {"info(foo, bar)", 1, 11, "expected label selectors only, got vector selector instead"},
         {"info(foo, {a=\"b\"} offset 5m)", 1, 11, "got a selector with a modifier"},
         {"info(foo, ({a=\"b\"}))", 1, 11, "expected label matchers like"},

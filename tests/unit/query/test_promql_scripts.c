@@ -3,7 +3,6 @@
  * as arguments) any others. What cannot be run (native histograms, functions that are not there) is skipped and
  * counted. PROMQL_SCRIPTS_VERBOSE=1 also prints what differs in warnings only.
  */
-#include "src/query/ast.h"
 #include "src/query/features.h"
 #include "src/query/query.h"
 #include "tests/support/test.h"
@@ -346,32 +345,17 @@ static bool touches_native(const struct runner *r, const struct script_eval *e)
     return nameless;
 }
 
-/* Between brackets or behind "offset". */
-static bool within_duration(struct str text, size_t at)
-{
-    struct str before = str_slice(text, 0, at);
-    for (size_t i = at; i > 0; i--) {
-        if (text.p[i - 1] == '[' || text.p[i - 1] == ']') {
-            return text.p[i - 1] == '[' || str_find_nocase(str_slice(text, i, at), STR("offset")) >= 0;
-        }
-    }
-    return str_find_nocase(before, STR("offset")) >= 0;
-}
-
-/* Functions and modifiers that are not there, most of them behind flags in Prometheus. */
+/* Functions that are not there. */
 static bool needs_missing(const struct script_eval *e)
 {
-    static const char *const missing[] = {
-        "start_timestamp", "max_of", "min_of",           "range", "histogram_count", "step", "histogram_sum",
-        "histogram_avg",   "start",  "histogram_stddev", "end",   "histogram_stdvar"};
+    static const char *const missing[] = {"start_timestamp", "histogram_count",  "histogram_sum",
+                                          "histogram_avg",   "histogram_stddev", "histogram_stdvar"};
     for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++) {
         auto_buf call;
         buf_init(&call, 64);
         buf_addf(&call, "%s(", missing[i]);
         ptrdiff_t at = str_find(e->expr, buf_str(&call));
-        bool at_modifier = at >= 2 && str_find(str_slice(e->expr, (size_t)at - 2, (size_t)at), STR("@")) >= 0;
-        if (at >= 0 && !at_modifier && !within_duration(e->expr, (size_t)at) &&
-            (at == 0 || !word_char(e->expr.p[at - 1]))) {
+        if (at == 0 || (at > 0 && !word_char(e->expr.p[at - 1]))) {
             return true;
         }
     }
@@ -387,11 +371,23 @@ static int evaluate(struct runner *r, const struct script_eval *e, struct expr *
     return query_instant(r->store, expr, e->end_ms, NULL, arena, result, err);
 }
 
+/* start() and the like: their values are others in a range query. */
+static bool tells_of_query(struct str expr)
+{
+    static const char *const calls[] = {"start()", "end()", "range()", "step()"};
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        if (str_find_nocase(expr, str_of(calls[i])) >= 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* An instant query must give the same as the middle of a range query. */
 static bool holds_in_range(struct runner *r, struct script_eval *e, struct expr *expr, struct arena *arena, char *why,
                            size_t why_size)
 {
-    if (e->range || e->range_vector || e->has_string || expr->varies ||
+    if (e->range || e->range_vector || e->has_string || tells_of_query(e->expr) ||
         (expr_type(expr) != VALUE_SCALAR && e->has_scalar)) {
         return true;
     }
