@@ -203,6 +203,7 @@ const char *value_type_text(enum value_type type);
 /* Parts of expr_print(), for pretty.c: "sum by (a) ", "* on (a) group_left ()", "[1h:5m] @ 5.000 offset 1m". */
 void expr_print_aggregation(const struct expr *e, struct buf *out);
 void expr_print_operator(const struct expr *e, struct buf *out);
+void expr_print_left(const struct expr *e, struct buf *out); /* the left operand of a binary expression */
 void expr_print_range(const struct expr *e, struct buf *out);
 
 /* What step() and range() are in a query, in seconds; both are 0 in an instant query. */

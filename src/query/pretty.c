@@ -40,7 +40,12 @@ static void pretty_parts(struct expr *const *parts, size_t n, int level, struct 
 
 static void pretty_binary(const struct expr *e, int level, struct buf *out)
 {
-    pretty(e->binary.lhs, level + 1, out);
+    if (e->binary.lhs->kind == EXPR_NUMBER) {
+        indent(level + 1, out);
+        expr_print_left(e, out);
+    } else {
+        pretty(e->binary.lhs, level + 1, out);
+    }
     buf_add_char(out, '\n');
     indent(level, out);
     expr_print_operator(e, out);

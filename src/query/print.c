@@ -317,9 +317,19 @@ void expr_print_operator(const struct expr *e, struct buf *out)
     print_fills(m, out);
 }
 
+void expr_print_left(const struct expr *e, struct buf *out)
+{
+    const struct expr *lhs = e->binary.lhs;
+    if (e->binary.op == OP_POW && lhs->kind == EXPR_NUMBER && isinf(lhs->number.value)) {
+        buf_add(out, STR("Inf")); /* the sign of "+Inf ^ 2" is that of all of it */
+    } else {
+        expr_print(lhs, out);
+    }
+}
+
 static void print_binary(const struct expr *e, struct buf *out)
 {
-    expr_print(e->binary.lhs, out);
+    expr_print_left(e, out);
     buf_add_char(out, ' ');
     expr_print_operator(e, out);
     buf_add_char(out, ' ');

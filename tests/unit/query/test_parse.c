@@ -77,6 +77,8 @@ static void expressions_print_in_one_shape(void **state)
         {"time()", "time()"},
         {"1 + 2 * 3 ^ 4", "1 + 2 * 3 ^ 4"},
         {"-2 ^ 2", "-2 ^ 2"},
+        {"inf ^ --inf", "Inf ^ +Inf"},
+        {"-inf ^ 2 + inf", "-Inf ^ 2 + +Inf"},
         {"(1 + 2) * 3", "(1 + 2) * 3"},
         {"a / on (x, y) group_left (z) b", "a / on (x, y) group_left (z) b"},
         {"a * ignoring(x) group_right b", "a * ignoring (x) group_right () b"},
