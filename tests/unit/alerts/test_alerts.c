@@ -1,3 +1,4 @@
+#include "src/query/features.h"
 #include "tests/unit/alerts/world.h"
 
 static struct sink_server sink;
@@ -343,6 +344,25 @@ static void rules_of_a_group_see_records_before_them(void **state)
     world_close(&world);
 }
 
+/* A rule is an instant query: its step and range are 0. */
+static void durations_of_rules_may_be_arithmetic(void **state)
+{
+    (void)state;
+    loop_claim();
+    loop_assert();
+    assert_int_equal(query_features_enable(STR("promql-duration-expr"), NULL), 0);
+    world_rules(&world, "groups:\n- name: g\n  rules:\n"
+                        "  - {record: found, expr: 'sum_over_time(up[max_of(1m * 5, step())] offset (1m - 60s))'}\n"
+                        "  - {alert: Never, expr: 'rate(up[step()]) > 0'}\n");
+    world_open(&world);
+    world_sample(&world, "up", "db:1", 7);
+    world_until_doc(&world, "rules", "1:9: duration must be greater than 0, it is 0s here");
+    world_sample(&world, "up", "db:1", 7);
+    world_until_doc(&world, "rules", "\"health\":\"ok\"");
+    assert_true(world_query(&world, "found") >= 7);
+    world_close(&world);
+}
+
 static void slack_gets_its_own_payload(void **state)
 {
     (void)state;
@@ -555,6 +575,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(pending_keeps_its_time_over_a_restart, begin, end),
         cmocka_unit_test_setup_teardown(a_broken_rule_file_leaves_the_old_rules, begin, end),
         cmocka_unit_test_setup_teardown(rules_of_a_group_see_records_before_them, begin, end),
+        cmocka_unit_test_setup_teardown(durations_of_rules_may_be_arithmetic, begin, end),
         cmocka_unit_test_setup_teardown(slack_gets_its_own_payload, begin, end),
         cmocka_unit_test_setup_teardown(resolved_within_group_wait_is_not_mentioned, begin, end),
         cmocka_unit_test_setup_teardown(a_receiver_may_not_want_resolved_notices, begin, end),
