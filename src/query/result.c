@@ -87,6 +87,10 @@ static int collect(void *ctx, struct column *column)
 static int collect_samples(void *ctx, const struct samples *samples)
 {
     struct collecting *c = ctx;
+    int rc = eval_check(c->ev, samples->n);
+    if (rc < 0) {
+        return rc;
+    }
     struct point *points = arena_alloc(c->ev->arena, samples->n * sizeof(*points));
     for (size_t i = 0; i < samples->n; i++) {
         points[i] = (struct point){samples->t_ms[i], samples->v[i]};

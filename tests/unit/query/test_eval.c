@@ -145,6 +145,11 @@ static void a_sample_limit_stops_the_query(void **state)
     assert_str_is(str_of(f->err.text), "query processing would load too many samples into memory in query execution");
     options.max_samples = 20; /* fewer than one window holds */
     assert_int_equal(run(f, "count_over_time(jobs_total[9m])", false, &options), ERR_LIMIT);
+    options.max_samples = 60; /* of two series with 36 each */
+    assert_int_equal(run(f, "jobs_total[9m]", false, &options), ERR_LIMIT);
+    options.max_samples = 80;
+    assert_int_equal(run(f, "jobs_total[9m]", false, &options), 0);
+    assert_int_equal(f->result.stats.peak_samples, 72);
     options.max_samples = 100;
     assert_int_equal(run(f, "sum(jobs_total)", true, &options), 0); /* series go by: only one group's values are held */
 }
