@@ -86,7 +86,10 @@ static void use_config(struct alerts *alerts, const struct config *config)
     alerts->external_labels = labels_dup(config->external_labels, &alerts->arena);
     alerts->interval_ms = config->evaluation_interval_ms > 0 ? config->evaluation_interval_ms : 15000;
     alerts->timeout_ms = config->query_timeout_ms > 0 ? config->query_timeout_ms : 120000;
-    alerts->max_samples = config->query_max_samples;
+    alerts->slow_ms = config->query_log_slower_ms;
+    alerts->max_samples = (uint64_t)config->query_max_samples;
+    alerts->max_series = (uint64_t)config->query_max_series;
+    alerts->max_memory_bytes = config->query_max_memory;
     alerts->scrape_ms = 0;
     for (size_t i = 0; i < config->target_count; i++) {
         int64_t interval = config->targets[i].interval_ms;

@@ -46,7 +46,9 @@ struct alerts {
     struct arena arena; /* of the configuration in use */
     struct str external_url;
     struct labels external_labels;
-    int64_t interval_ms, timeout_ms, max_samples, scrape_ms;
+    int64_t interval_ms, timeout_ms, slow_ms, scrape_ms;
+    uint64_t max_samples, max_series;
+    size_t max_memory_bytes;
     vec(struct group_run *) groups;
     vec(struct waiting) waiting;
     struct loop_timer *timer; /* documents; after alerts_stop(): patience with commits */

@@ -28,9 +28,12 @@ static int ask(const struct context *c, const struct expr *expr, struct str text
                struct error *err)
 {
     struct evaluation *e = c->e;
-    struct asking asking = {e, {.text = text, .rule = c->rule->name, .start_ms = c->t_ms, .end_ms = c->t_ms}};
+    struct asking asking = {
+        e, {.text = text, .group = c->group->name, .rule = c->rule->name, .start_ms = c->t_ms, .end_ms = c->t_ms}};
     struct query_options options = {.deadline_mono_ms = clock_mono_ms() + e->timeout_ms,
-                                    .max_samples = (uint64_t)e->max_samples,
+                                    .max_samples = e->max_samples,
+                                    .max_series = e->max_series,
+                                    .max_memory_bytes = e->max_memory_bytes,
                                     .cancelled = is_cancelled,
                                     .cancelled_ctx = &asking,
                                     .progress = &asking.active.progress};
@@ -38,6 +41,10 @@ static int ask(const struct context *c, const struct expr *expr, struct str text
     active_running(&asking.active);
     int rc = query_instant(e->store, expr, c->t_ms, &options, &e->arena, out, err);
     active_end(&asking.active);
+    int64_t took_us = clock_mono_us() - asking.active.since_mono_us;
+    if (e->slow_ms && took_us >= e->slow_ms * 1000) {
+        active_log_slow(&asking.active, out, rc, took_us, 0);
+    }
     return rc;
 }
 

@@ -44,7 +44,9 @@ struct evaluation {
     const struct rule_group *group;
     int64_t t_ms; /* wall time of the slot */
     int64_t mono_ms;
-    int64_t timeout_ms, max_samples;
+    int64_t timeout_ms, slow_ms; /* slow_ms 0: none is logged */
+    uint64_t max_samples, max_series;
+    size_t max_memory_bytes;
     struct str external_url;
     struct labels external_labels;
     struct evaluation_rule *rules;

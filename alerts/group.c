@@ -115,7 +115,10 @@ static struct evaluation *make_evaluation(struct group_run *group, int64_t slot_
     e->t_ms = clock_wall_ms() - (now_mono - slot_mono);
     e->mono_ms = slot_mono;
     e->timeout_ms = alerts->timeout_ms;
+    e->slow_ms = alerts->slow_ms;
     e->max_samples = alerts->max_samples;
+    e->max_series = alerts->max_series;
+    e->max_memory_bytes = alerts->max_memory_bytes;
     e->external_url = arena_dup(&e->arena, alerts->external_url);
     e->external_labels = labels_dup(alerts->external_labels, &e->arena);
     e->rules = arena_array(&e->arena, struct evaluation_rule, group->n + 1);

@@ -3,6 +3,7 @@
 #include "src/base/clock.h"
 #include "src/base/codec.h"
 #include "src/base/counter.h"
+#include "src/base/log.h"
 
 #include <pthread.h>
 
@@ -86,6 +87,7 @@ static void describe(const struct active_query *query, struct arena *arena, stru
     q->dashboard = copy(arena, query->dashboard);
     q->user = copy(arena, query->user);
     q->rule = copy(arena, query->rule);
+    q->group = copy(arena, query->group);
     q->start_ms = query->start_ms;
     q->end_ms = query->end_ms;
     q->step_ms = query->step_ms;
@@ -103,4 +105,19 @@ size_t active_list(struct arena *arena, struct active_info **out)
     pthread_mutex_unlock(&registry.mutex);
     *out = v;
     return n;
+}
+
+void active_log_slow(const struct active_query *q, const struct query_result *result, int rc, int64_t took_us,
+                     int64_t queue_us)
+{
+    self_add(SELF_QUERIES_SLOW, 1);
+    log_warn("query: slow", KV_DOUBLE("seconds", (double)took_us / 1e6), KV_DOUBLE("queued", (double)queue_us / 1e6),
+             KV_STR("end", rc ? error_text(rc) : "answered"),
+             KV_INT("samples", rc ? atomic_load(&q->progress.samples) : result->stats.samples),
+             KV_INT("series", result->stats.series),
+             KV_INT("memory", rc ? atomic_load(&q->progress.memory_bytes) : result->stats.memory_bytes),
+             KV_INT("range", (q->end_ms - q->start_ms) / 1000), KV_DOUBLE("step", (double)q->step_ms / 1000),
+             KV_S("peer", q->peer), KV_S("agent", q->agent), KV_S("dashboard", q->dashboard), KV_S("user", q->user),
+             KV_S("group", q->group), KV_S("rule", q->rule),
+             KV_S("query", str_slice(q->text, 0, utf8_cut(q->text, ACTIVE_TEXT_MAX))));
 }

@@ -18,7 +18,7 @@ struct active_query {
     struct str text;                   /* the expression */
     struct str peer;                   /* address that asked; empty: not over the network */
     struct str agent, dashboard, user; /* User-Agent; Grafana's dashboard "uid/panel" and user; may be empty */
-    struct str rule;                   /* name of the rule; empty: none */
+    struct str rule, group;            /* names of the rule and its group; empty: none */
     int64_t start_ms, end_ms, step_ms; /* of the evaluation; step 0: at end_ms alone */
 
     /* the registry's own: */
@@ -32,6 +32,9 @@ struct active_query {
 void active_begin(struct active_query *query); /* queued */
 void active_running(struct active_query *query);
 void active_end(struct active_query *query);
+/* One line in the log with what the query cost and who asked, and a count; result may be half one when rc is none. */
+void active_log_slow(const struct active_query *query, const struct query_result *result, int rc, int64_t took_us,
+                     int64_t queue_us);
 bool active_cancelled(const struct active_query *query);
 /* False: there is none of that number (any more). */
 bool active_cancel(uint64_t id);

@@ -3,6 +3,7 @@ and broken, by GET and by form; status, error type, error text, data and the hea
 What is known to differ stands in a list with its reason."""
 import gzip
 import json
+import subprocess
 import time
 import urllib.error
 import urllib.parse
@@ -281,3 +282,21 @@ def test_a_form_that_inflates_without_end_is_refused(peers):
     status, answer = peers[0].request(Q, body, "POST", {"Content-Type": "application/x-www-form-urlencoded",
                                                         "Content-Encoding": "gzip"})
     assert status == 413 and "larger than 8388608 bytes" in answer
+
+
+@pytest.mark.parametrize("output", ["promql", "json"])
+@pytest.mark.parametrize("command, arguments", [
+    (["instant", f"--time={END}"], ["sum by (job) (up)"]), (["instant", f"--time={END}"], ["up{job='db',instance='a:1'}[1m]"]),
+    (["instant", f"--time={END}"], ["1 / 0"]), (["instant", f"--time={END}"], ["nothing"]),
+    (["range", f"--start={T0}", f"--end={END}", "--step=1m0s"], ["sum(up)"]), (["range", f"--start={T0}", f"--end={T0 + 60}"], ["time()"]),
+    (["series", "--match=up", "--match=odd"], []), (["series", "--match=nothing"], []),
+    (["labels"], ["job"]), (["labels", "--match=requests_total"], ["job"]), (["labels", f"--start={T0}", f"--end={END}"], ["__name__"])])
+def test_promtool_reads_the_same(peers, command, arguments, output):
+    done = [subprocess.run(["promtool", "query", "-o", output, command[0], *command[1:], server.url, *arguments], capture_output=True,
+                           text=True, timeout=30, check=False) for server in peers]
+    assert [done[0].returncode, done[0].stdout, done[0].stderr] == [done[1].returncode, done[1].stdout, done[1].stderr]
+
+
+def test_promtool_says_what_is_wrong(peers):
+    done = subprocess.run(["promtool", "query", "instant", peers[0].url, "sum("], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1 and "bad_data" in done.stderr and "1:5: parse error" in done.stderr

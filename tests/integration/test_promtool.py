@@ -50,3 +50,14 @@ def test_a_reload_applies_the_query_options(one):
     one.write_config(CONFIG)
     assert one.request("/-/reload", b"", "POST")[0] == 200
     assert one.json("/api/v1/status/flags")["data"]["query.timeout"] == "2m"
+
+
+def test_a_slow_query_of_a_rule_is_logged_with_group_and_rule(cloche, tmp_path):
+    rules = tmp_path / "slow.yml"
+    rules.write_text("groups:\n  - name: heavy\n    interval: 1s\n    rules:\n      - record: slow:one\n"
+                     "        expr: quantile_over_time(0.5, vector(time())[5d:1s])\n")
+    one = cloche(f"rule_files: [{rules}]\nquery_log_slower_than: 1ms\nshipped_rules: false\n")
+    wait_for("the line", lambda: 'group=heavy rule=slow:one query="quantile_over_time(0.5, vector(time())[5d:1s])"' in one.log())
+    one.write_config(f"rule_files: [{rules}]\nquery_max_samples: 1000\nshipped_rules: false\n")
+    assert one.request("/-/reload", b"", "POST")[0] == 200
+    wait_for("the limit", lambda: "more than fit into memory" in one.get("/api/v1/rules"))

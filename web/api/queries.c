@@ -34,6 +34,7 @@ static void write_query(struct json_writer *w, const struct active_info *info)
     write_if(w, "userAgent", q->agent);
     write_if(w, "dashboard", q->dashboard);
     write_if(w, "user", q->user);
+    write_if(w, "group", q->group);
     write_if(w, "rule", q->rule);
     json_end_object(w);
 }

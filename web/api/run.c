@@ -3,8 +3,6 @@
 #include "src/base/clock.h"
 #include "src/base/codec.h"
 #include "src/base/counter.h"
-#include "src/base/log.h"
-#include "src/query/active.h"
 #include "src/query/features.h"
 
 #include <pthread.h>
@@ -63,21 +61,14 @@ bool run_parse(struct http_request *r, struct expr **out)
     return true;
 }
 
-/* A request that is a query: what others see of it, and what ends it. */
-struct run {
-    struct http_request *request;
-    const struct api_context *api;
-    struct active_query active;
-};
-
-static bool is_cancelled(void *ctx)
+bool run_cancelled(void *ctx)
 {
     struct run *run = ctx;
     return active_cancelled(&run->active) || http_client_gone(run->request);
 }
 
 /* Waits in slices, so that a client that leaves frees its thread. */
-static int gate_enter(struct run *run, int64_t deadline_mono_ms)
+static int gate_enter(struct run *run)
 {
     int rc = 0;
     int places = run->api->query_max_concurrency ? run->api->query_max_concurrency : QUERIES_AT_ONCE;
@@ -89,7 +80,7 @@ static int gate_enter(struct run *run, int64_t deadline_mono_ms)
         until.tv_sec += until.tv_nsec / 1000000000;
         until.tv_nsec %= 1000000000;
         pthread_cond_timedwait(&gate.left, &gate.mutex, &until);
-        rc = clock_mono_ms() >= deadline_mono_ms ? ERR_TIMEOUT : is_cancelled(run) ? ERR_CANCELLED : 0;
+        rc = clock_mono_ms() >= run->deadline_mono_ms ? ERR_TIMEOUT : run_cancelled(run) ? ERR_CANCELLED : 0;
     }
     gate.inside += rc == 0;
     pthread_mutex_unlock(&gate.mutex);
@@ -123,40 +114,22 @@ static struct str text_of(struct http_request *r, const struct expr *expr)
     return arena_dup(http_arena(r), buf_str(&text));
 }
 
-static struct active_query describe(struct http_request *r, const struct expr *expr, int64_t start_ms, int64_t end_ms,
-                                    int64_t step_ms)
+static void describe_asker(struct run *run)
 {
+    struct http_request *r = run->request;
     struct str dashboard = header(r, "X-Dashboard-Uid"), panel = header(r, "X-Panel-Id");
     if (dashboard.len && panel.len) {
         dashboard = arena_printf(http_arena(r), STR_FMT "/" STR_FMT, STR_ARG(dashboard), STR_ARG(panel));
     }
-    return (struct active_query){.text = text_of(r, expr),
-                                 .peer = http_peer(r),
-                                 .agent = header(r, "User-Agent"),
-                                 .dashboard = dashboard,
-                                 .user = header(r, "X-Grafana-User"),
-                                 .start_ms = start_ms,
-                                 .end_ms = end_ms,
-                                 .step_ms = step_ms};
+    run->active.peer = http_peer(r);
+    run->active.agent = header(r, "User-Agent");
+    run->active.dashboard = dashboard;
+    run->active.user = header(r, "X-Grafana-User");
 }
 
-static void log_slow(const struct active_query *q, const struct query_result *result, int rc, int64_t took_us,
-                     int64_t queue_us)
+static void account(const struct run *run, const struct query_result *result, int rc)
 {
-    self_add(SELF_QUERIES_SLOW, 1);
-    log_warn("query: slow", KV_DOUBLE("seconds", (double)took_us / 1e6), KV_DOUBLE("queued", (double)queue_us / 1e6),
-             KV_STR("end", rc ? error_text(rc) : "answered"),
-             KV_INT("samples", rc ? atomic_load(&q->progress.samples) : result->stats.samples),
-             KV_INT("series", result->stats.series),
-             KV_INT("memory", rc ? atomic_load(&q->progress.memory_bytes) : result->stats.memory_bytes),
-             KV_INT("range", (q->end_ms - q->start_ms) / 1000), KV_DOUBLE("step", (double)q->step_ms / 1000),
-             KV_S("peer", q->peer), KV_S("agent", q->agent), KV_S("dashboard", q->dashboard), KV_S("user", q->user),
-             KV_S("query", str_slice(q->text, 0, utf8_cut(q->text, ACTIVE_TEXT_MAX))));
-}
-
-static void account(const struct run *run, const struct query_result *result, int rc, int64_t queue_us)
-{
-    int64_t took_us = clock_mono_us() - run->active.since_mono_us - queue_us;
+    int64_t took_us = clock_mono_us() - run->active.since_mono_us - run->queue_us;
     int64_t slow_ms = run->api->query_log_slower_ms;
     self_add(rc ? SELF_QUERY_FAILURES : SELF_QUERIES, 1);
     if (rc == ERR_CANCELLED || rc == ERR_TIMEOUT || rc == ERR_LIMIT) {
@@ -167,11 +140,35 @@ static void account(const struct run *run, const struct query_result *result, in
     }
     self_observe_us(SELF_QUERY_SECONDS, took_us);
     if (slow_ms && took_us >= slow_ms * 1000) {
-        log_slow(&run->active, result, rc, took_us, queue_us);
+        active_log_slow(&run->active, result, rc, took_us, run->queue_us);
     }
 }
 
-static int evaluate(struct run *run, const struct expr *expr, const struct run_options *options, int64_t deadline_ms,
+int run_begin(struct run *run, int64_t timeout_ms, struct error *err)
+{
+    describe_asker(run);
+    run->deadline_mono_ms = clock_mono_ms() + timeout_ms;
+    active_begin(&run->active);
+    int rc = timeout_ms > 0 ? gate_enter(run) : ERR_TIMEOUT;
+    run->queue_us = clock_mono_us() - run->active.since_mono_us;
+    if (rc == 0) {
+        active_running(&run->active);
+        return 0;
+    }
+    active_end(&run->active);
+    account(run, &(struct query_result){0}, rc);
+    return error_set(err, rc,
+                     rc == ERR_TIMEOUT ? "query timed out in query queue" : "query was canceled in query queue");
+}
+
+void run_end(struct run *run, const struct query_result *result, int rc)
+{
+    gate_leave();
+    active_end(&run->active);
+    account(run, result, rc);
+}
+
+static int evaluate(struct run *run, const struct expr *expr, const struct run_options *options,
                     struct query_result *out, struct error *err)
 {
     const struct api_context *api = run->api;
@@ -180,14 +177,13 @@ static int evaluate(struct run *run, const struct expr *expr, const struct run_o
     const struct query_options q = {.lookback_ms = options->lookback_ms,
                                     .resolution = options->resolution,
                                     .per_step = options->per_step,
-                                    .deadline_mono_ms = deadline_ms,
+                                    .deadline_mono_ms = run->deadline_mono_ms,
                                     .max_samples = api->query_max_samples,
                                     .max_series = api->query_max_series,
                                     .max_memory_bytes = api->query_max_memory,
-                                    .cancelled = is_cancelled,
+                                    .cancelled = run_cancelled,
                                     .cancelled_ctx = run,
                                     .progress = &active->progress};
-    active_running(active);
     if (active->step_ms == 0) {
         return query_instant(api->store, expr, active->end_ms, &q, arena, out, err);
     }
@@ -199,18 +195,14 @@ int run_query(struct http_request *r, const struct api_context *api, const struc
               struct run_options *options, int64_t start_ms, int64_t end_ms, int64_t step_ms, struct query_result *out,
               struct error *err)
 {
-    struct run run = {.request = r, .api = api, .active = describe(r, expr, start_ms, end_ms, step_ms)};
-    int64_t deadline_ms = clock_mono_ms() + options->timeout_ms;
-    active_begin(&run.active);
-    int rc = options->timeout_ms > 0 ? gate_enter(&run, deadline_ms) : ERR_TIMEOUT;
-    options->queue_us = clock_mono_us() - run.active.since_mono_us;
-    if (rc) {
-        error_set(err, rc, rc == ERR_TIMEOUT ? "query timed out in query queue" : "query was canceled in query queue");
-    } else {
-        rc = evaluate(&run, expr, options, deadline_ms, out, err);
-        gate_leave();
+    struct run run = {.request = r,
+                      .api = api,
+                      .active = {.text = text_of(r, expr), .start_ms = start_ms, .end_ms = end_ms, .step_ms = step_ms}};
+    int rc = run_begin(&run, options->timeout_ms, err);
+    options->queue_us = run.queue_us;
+    if (rc == 0) {
+        rc = evaluate(&run, expr, options, out, err);
+        run_end(&run, out, rc);
     }
-    active_end(&run.active);
-    account(&run, out, rc, options->queue_us);
     return rc;
 }

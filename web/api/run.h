@@ -5,7 +5,21 @@
  * Threads: any web thread; the gate is one for the process.
  */
 #pragma once
+#include "src/query/active.h"
 #include "web/api/prom.h"
+
+/* A request that is a query, or reads as much as one: what others see of it, and what ends it. On the stack. */
+struct run {
+    struct http_request *request;
+    const struct api_context *api;
+    struct active_query active; /* text, start_ms, end_ms and step_ms are the caller's, before run_begin() */
+    int64_t deadline_mono_ms, queue_us;
+};
+/* Lists it and waits for a place. 0: run_end() is owed; ERR_TIMEOUT or ERR_CANCELLED: it has ended already. */
+int run_begin(struct run *run, int64_t timeout_ms, struct error *err) MUST_USE;
+/* Gives the place back, counts it, logs it if it was slow; result: its stats, and rc. */
+void run_end(struct run *run, const struct query_result *result, int rc);
+bool run_cancelled(void *run); /* by hand, or by a client that has gone */
 
 struct run_options {
     int64_t timeout_ms, lookback_ms;

@@ -135,6 +135,35 @@ static void a_query_waits_for_a_place_and_can_be_ended_there(void **state)
     assert_int_equal(raw_status(raw_get(&arena, port, "/api/v1/query?query=1", NULL)), 200);
 }
 
+static void a_federation_is_a_query_to_gate_and_limits(void **state)
+{
+    (void)state;
+    struct str answer = raw_get(&arena, port, "/federate?match[]=many", NULL);
+    assert_int_equal(raw_status(answer), 422);
+    assert_true(raw_has(answer, "more than 10 series match: narrow match[], or raise query_max_series"));
+    assert_int_equal(raw_status(raw_get(&arena, port, "/federate?match[]=many%7Bi%3D~%221.%22%7D", NULL)), 200);
+    answer = raw_get(&arena, port, "/federate?match[]=many%7Bi%3D~%221.%22%7D&match[]=many%7Bi%3D%225%22%7D", NULL);
+    assert_int_equal(raw_status(answer), 422); /* ten and one */
+    api.query_max_samples = 5;
+    answer = raw_get(&arena, port, "/federate?match[]=many%7Bi%3D~%221.%22%7D", NULL);
+    api.query_max_samples = 50000000;
+    assert_int_equal(raw_status(answer), 422);
+    assert_true(raw_has(answer, "more than 5 samples would be read: narrow match[], or raise query_max_samples"));
+
+    int first = send_slow("");
+    wait_for("\"state\":\"running\"", true);
+    int fd = raw_connect(port);
+    raw_send(fd, STR("GET /federate?match[]=up HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"));
+    struct str list = wait_for("\"state\":\"queued\"", true);
+    assert_true(raw_has(list, "\"query\":\"federate up\""));
+    assert_int_equal(raw_status(end_query("POST", id_of(list, "\"state\":\"queued\""), "")), 204);
+    answer = finish(fd);
+    assert_int_equal(raw_status(answer), 503);
+    assert_true(raw_has(answer, "query was canceled in query queue"));
+    close(first);
+    wait_for("\"state\":", false);
+}
+
 static void limits_have_prometheus_types(void **state)
 {
     (void)state;
@@ -251,6 +280,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_running_query_is_listed_and_ended),
         cmocka_unit_test(a_query_waits_for_a_place_and_can_be_ended_there),
+        cmocka_unit_test(a_federation_is_a_query_to_gate_and_limits),
         cmocka_unit_test(limits_have_prometheus_types),
         cmocka_unit_test(a_slow_query_gives_one_line_with_its_cost),
         cmocka_unit_test(stats_have_prometheus_shape),
