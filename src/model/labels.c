@@ -127,6 +127,27 @@ uint64_t labels_hash(struct labels labels)
     return hash;
 }
 
+static void add_sized(XXH64_state_t *state, struct str s)
+{
+    const unsigned char size[] = {255, (unsigned char)s.len, (unsigned char)(s.len >> 8), (unsigned char)(s.len >> 16)};
+    bool small = s.len < 255;
+    XXH64_update(state, small ? size + 1 : size, small ? 1 : sizeof(size));
+    XXH64_update(state, s.p ? s.p : "", s.len);
+}
+
+uint64_t labels_sampling_hash(struct labels labels, struct str without)
+{
+    XXH64_state_t state;
+    XXH64_reset(&state, 0);
+    for (uint32_t i = 0; i < labels.n; i++) {
+        if (!str_eq(labels.v[i].name, without)) {
+            add_sized(&state, labels.v[i].name);
+            add_sized(&state, labels.v[i].value);
+        }
+    }
+    return XXH64_digest(&state);
+}
+
 uint64_t labels_fingerprint(struct labels labels)
 {
     uint64_t hash = FNV1A64_INIT;

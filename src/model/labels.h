@@ -42,8 +42,11 @@ struct labels labels_finish(struct labels_builder *b, bool copy);
 /* p == NULL, len 0 if absent: a missing label equals the empty text. */
 struct str labels_get(struct labels labels, struct str name);
 bool labels_eq(struct labels a, struct labels b);
-int labels_cmp(struct labels a, struct labels b);  /* pair by pair, as Prometheus' labels.Compare */
-uint64_t labels_hash(struct labels labels);        /* xxh3; in memory only, never stored */
+int labels_cmp(struct labels a, struct labels b); /* pair by pair, as Prometheus' labels.Compare */
+uint64_t labels_hash(struct labels labels);       /* xxh3; in memory only, never stored */
+/* XXH64 of every name and value behind its length (one byte; from 255 on 0xff and three, low first), as Labels.Hash()
+ * of Prometheus' released builds: what limit_ratio samples by. `without`: a label that is left out; may be empty. */
+uint64_t labels_sampling_hash(struct labels labels, struct str without);
 uint64_t labels_fingerprint(struct labels labels); /* FNV-1a 64 as Prometheus' model.Fingerprint */
 struct labels labels_dup(struct labels labels, struct arena *arena);
 /* Keep (or drop) the names given; result shares texts with the input. */

@@ -1,6 +1,6 @@
 /*
  * limit_ratio: a share of all series, chosen by the hash of their labels, so that every step and every query choose the
- * same, and r and -(1-r) together choose each series once. Grouping changes nothing.
+ * same, and r and -(1-r) together choose each series once: those that Prometheus chooses. Grouping changes nothing.
  */
 #include "src/base/number.h"
 #include "src/query/aggregate.h"
@@ -21,7 +21,8 @@ static bool chosen(double ratio, double place)
 static int sample_column(void *ctx, struct column *column)
 {
     const struct sampling *s = ctx;
-    double place = (double)labels_hash(column->labels) / HASH_RANGE; /* 0 to 1 */
+    struct str dropped = column->drop_name ? METRIC_NAME : STR("");
+    double place = (double)labels_sampling_hash(column->labels, dropped) / HASH_RANGE; /* 0 to 1 */
     for (size_t i = 0; i < s->n; i++) {
         if (!chosen(s->ratio[i], place)) {
             column->v[i] = absent();

@@ -91,6 +91,23 @@ static void sets_are_compared_pair_by_pair(void **state)
 }
 
 /* Values of prometheus/common model: TestLabelSet_Fingerprint's and the empty set's. */
+/* The expected values come from an implementation of XXH64 written down from its description. */
+static void the_sampling_hash_is_prometheus(void **state)
+{
+    (void)state;
+    auto_arena a;
+    arena_init(&a);
+    struct labels m = LABELS(&a, "__name__", "m", "i", "1");
+    assert_true(labels_sampling_hash((struct labels){0}, STR("")) == 0xEF46DB3751D8E999ULL);
+    assert_true(labels_sampling_hash(m, STR("")) == 6019388196301550762ULL);
+    assert_true(labels_sampling_hash(m, METRIC_NAME) == 4779683951906448614ULL);
+    char text[301] = "";
+    memset(text, 'x', 300);
+    assert_true(labels_sampling_hash(LABELS(&a, "a", text), STR("")) == 8301386041670035979ULL);
+    text[254] = '\0';
+    assert_true(labels_sampling_hash(LABELS(&a, "a", text), STR("")) == 15390423940348798586ULL);
+}
+
 static void fingerprints_are_those_of_prometheus(void **state)
 {
     (void)state;
@@ -153,10 +170,15 @@ static void names_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(builders_sort_and_the_last_value_wins), cmocka_unit_test(a_label_too_many_is_dropped_and_told),
-        cmocka_unit_test(copies_do_not_depend_on_their_source),  cmocka_unit_test(sets_are_compared_pair_by_pair),
-        cmocka_unit_test(fingerprints_are_those_of_prometheus),  cmocka_unit_test(filters_keep_or_drop_names),
-        cmocka_unit_test(printing_escapes_as_go_quotes),         cmocka_unit_test(names_are_checked),
+        cmocka_unit_test(the_sampling_hash_is_prometheus),
+        cmocka_unit_test(builders_sort_and_the_last_value_wins),
+        cmocka_unit_test(a_label_too_many_is_dropped_and_told),
+        cmocka_unit_test(copies_do_not_depend_on_their_source),
+        cmocka_unit_test(sets_are_compared_pair_by_pair),
+        cmocka_unit_test(fingerprints_are_those_of_prometheus),
+        cmocka_unit_test(filters_keep_or_drop_names),
+        cmocka_unit_test(printing_escapes_as_go_quotes),
+        cmocka_unit_test(names_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
