@@ -16,8 +16,31 @@ void *parser_fail(struct parser *p, int code, const struct token *at, const char
     return NULL;
 }
 
+/* What the text leaves open at its end: Prometheus names that, not the end. NULL: nothing. */
+static const char *left_open(const struct parser *p)
+{
+    struct lexer lexer;
+    struct token tok = {.kind = TOKEN_END};
+    struct error ignored = {0};
+    int parentheses = 0, braces = 0, brackets = 0;
+    lexer_init(&lexer, p->lexer.text);
+    while (lexer_next(&lexer, &tok, &ignored) == 0 && tok.kind != TOKEN_END) {
+        parentheses += (tok.kind == TOKEN_LPAREN) - (tok.kind == TOKEN_RPAREN);
+        braces += (tok.kind == TOKEN_LBRACE) - (tok.kind == TOKEN_RBRACE);
+        brackets += (tok.kind == TOKEN_LBRACKET) - (tok.kind == TOKEN_RBRACKET);
+    }
+    return braces > 0        ? "unexpected end of input inside braces"
+           : parentheses > 0 ? "unclosed left parenthesis"
+           : brackets > 0    ? "unclosed left bracket"
+                             : NULL;
+}
+
 void *parser_unexpected(struct parser *p, const char *expected)
 {
+    const char *open = p->tok.kind == TOKEN_END ? left_open(p) : NULL;
+    if (open) {
+        return parser_fail(p, ERR_PARSE, &p->tok, "%s, expected %s", open, expected);
+    }
     struct str got = token_describe(&p->tok, p->arena);
     return parser_fail(p, ERR_PARSE, &p->tok, "unexpected " STR_FMT ", expected %s", STR_ARG(got), expected);
 }
