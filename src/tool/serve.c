@@ -221,6 +221,7 @@ static int reload_on_loop(struct daemon *d, struct error *err) LOOP_ONLY
     }
     if (rc) {
         config_free(fresh);
+        d->api.reload_failed = true;
         log_warn("config: not reloaded, the old one stays", KV_STR("error", err->text));
         return rc;
     }
@@ -233,6 +234,8 @@ static int reload_on_loop(struct daemon *d, struct error *err) LOOP_ONLY
     }
     d->config = fresh;
     apply_query_options(&d->api, fresh);
+    d->api.config_wall_ms = clock_wall_ms();
+    d->api.reload_failed = false;
     publish_config(d);
     log_info("config: reloaded", KV_S("file", d->config->file));
     return 0;

@@ -47,8 +47,15 @@ def test_a_reload_applies_the_query_options(one):
     flags = one.json("/api/v1/status/flags")["data"]
     assert flags["query.timeout"] == "7s" and flags["storage.tsdb.retention.time"] == "15d"
     assert "take effect at the next start only options=retention" in one.log()
+    before = one.json("/api/v1/status/runtimeinfo")["data"]
+    assert before["reloadConfigSuccess"] is True and before["lastConfigTime"] > before["startTime"]
+    one.write_config("query_timeout: soon\n")
+    assert one.request("/-/reload", b"", "POST")[0] == 500
+    after = one.json("/api/v1/status/runtimeinfo")["data"]
+    assert after["reloadConfigSuccess"] is False and after["lastConfigTime"] == before["lastConfigTime"]
     one.write_config(CONFIG)
     assert one.request("/-/reload", b"", "POST")[0] == 200
+    assert one.json("/api/v1/status/runtimeinfo")["data"]["reloadConfigSuccess"] is True
     assert one.json("/api/v1/status/flags")["data"]["query.timeout"] == "2m"
 
 

@@ -20,6 +20,8 @@ struct api_context {
     int64_t start_wall_ms, start_mono_ms;
     /* A reload changes these while web threads read them. */
     _Atomic int64_t query_timeout_ms;
+    _Atomic int64_t config_wall_ms; /* when the configuration in use was loaded; 0: at the start */
+    _Atomic bool reload_failed;     /* the last reload; what was before it stays in use */
     _Atomic uint64_t query_max_samples, query_max_series; /* series 0: any number */
     _Atomic size_t query_max_memory;                      /* 0: 1 GiB */
     _Atomic int query_max_concurrency;                    /* 0: 20 */

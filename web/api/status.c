@@ -70,8 +70,8 @@ void api_runtimeinfo(struct http_request *r, void *ctx)
     text_field(&a.w, "CWD", cwd);
     text_field(&a.w, "hostname", host);
     time_field(&a.w, "serverTime", clock_wall_ms());
-    json_field(&a.w, "reloadConfigSuccess", json_bool, true); /* a failed reload changes nothing */
-    time_field(&a.w, "lastConfigTime", api->start_wall_ms);
+    json_field(&a.w, "reloadConfigSuccess", json_bool, !api->reload_failed);
+    time_field(&a.w, "lastConfigTime", api->config_wall_ms ? api->config_wall_ms : api->start_wall_ms);
     json_field(&a.w, "corruptionCount", json_int, (int64_t)status.damage_count);
     json_field(&a.w, "goroutineCount", json_int, 0); /* nor the next ones: there is no Go here */
     text_field(&a.w, "GOGC", "");
