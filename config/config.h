@@ -10,6 +10,7 @@
  */
 #pragma once
 #include "src/base/arena.h"
+#include "src/base/buf.h"
 #include "src/base/error.h"
 #include "src/model/labels.h"
 
@@ -105,3 +106,5 @@ struct config_overrides { /* from the command line; empty = not given */
 /* Without file: from CELERY_BROKER_URL, CELERY_RESULT_BACKEND, REDIS_URL, DATABASE_URL, else localhost. */
 int config_load(const struct config_overrides *overrides, struct config **out, struct error *err) MUST_USE;
 void config_free(struct config *config);
+/* "listen, retention": the options that are read at the start only and differ from what was started with. */
+void config_waiting_options(const struct config *started, const struct config *fresh, struct buf *names);

@@ -278,10 +278,38 @@ static void the_command_line_wins(void **state)
     assert_int_not_equal(config_load(&overrides, &config, &err), 0);
 }
 
+static struct config *load_text(const char *text)
+{
+    write_text(text);
+    struct config_overrides overrides = {.file = str_of(path), .data_dir = STR("/data")};
+    struct config *config = NULL;
+    struct error err = {0};
+    assert_int_equal(config_load(&overrides, &config, &err), 0);
+    return config;
+}
+
+static void what_a_reload_cannot_change_is_named(void **state)
+{
+    (void)state;
+    struct config *started = load_text("listen: 127.0.0.1:1\nenable_feature: [promql-duration-expr]\n");
+    struct config *same = load_text("listen: 127.0.0.1:1\nenable_feature: [promql-duration-expr]\nquery_timeout: 3s\n");
+    struct config *other = load_text("listen: 127.0.0.1:2\nretention_size: 1GB\ncors_origin: .*\nsync: always\n");
+    auto_buf names;
+    buf_init(&names, 1000);
+    config_waiting_options(started, same, &names);
+    assert_int_equal(names.len, 0);
+    config_waiting_options(started, other, &names);
+    assert_string_equal(names.p, "listen, cors_origin, retention_size, sync, enable_feature");
+    config_free(started);
+    config_free(same);
+    config_free(other);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_file_gives_the_documented_defaults),
+        cmocka_unit_test(what_a_reload_cannot_change_is_named),
         cmocka_unit_test(the_commented_file_is_valid),
         cmocka_unit_test(targets_take_their_options),
         cmocka_unit_test(mistakes_are_named_with_their_place),
