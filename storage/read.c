@@ -8,23 +8,30 @@
 
 #include <stdlib.h>
 
-#define OPENED_BLOCKS 64
+/* Blocks of up to five days of one group stay open while its series are read one after the other. */
+#define OPENED_SETS 16
+#define OPENED_WAYS 4
 
 struct opened {
     struct block block; /* p NULL: none */
     struct block_cache cache;
 };
+struct opened_set {
+    struct opened ways[OPENED_WAYS];
+    unsigned next; /* the way that is given up next */
+};
 
 struct snapshot {
     struct snapshot *next, **prev;
     struct metrics *m;
+    bool listed; /* a twin is not: its first one stands for both */
     uint64_t number, next_id;
     int64_t opened_ms; /* monotonic */
     uint32_t seq;
     MDB_txn *txn;
     MDB_cursor *blocks;
     struct disk disk;
-    struct opened opened[OPENED_BLOCKS]; /* by place in the map */
+    struct opened_set opened[OPENED_SETS]; /* by window */
 };
 
 const struct disk *snapshot_disk(const struct snapshot *snapshot)
@@ -83,6 +90,7 @@ static void enlist(struct snapshot *snapshot)
     snapshot->prev = m->snapshots_tail;
     *m->snapshots_tail = snapshot;
     m->snapshots_tail = &snapshot->next;
+    snapshot->listed = true;
     pthread_mutex_unlock(&m->snapshot_lock);
     pthread_rwlock_unlock(&m->lock);
 }
@@ -100,15 +108,40 @@ static void delist(struct snapshot *snapshot)
     pthread_mutex_unlock(&m->snapshot_lock);
 }
 
+static int begin(struct snapshot *snapshot)
+{
+    const struct env *env = &snapshot->m->store->envs[ENV_METRICS];
+    int rc = env_read(env, &snapshot->txn);
+    return rc ? rc : env_code(mdb_cursor_open(snapshot->txn, env->dbi[DBI_BLOCKS], &snapshot->blocks));
+}
+
+int snapshot_twin(const struct snapshot *of, struct snapshot **out)
+{
+    struct snapshot *snapshot = mem_zalloc(sizeof(*snapshot));
+    snapshot->m = of->m;
+    snapshot->number = of->number;
+    snapshot->next_id = of->next_id;
+    snapshot->seq = of->seq;
+    disk_copy(&snapshot->disk, &of->disk);
+    int rc = begin(snapshot);
+    if (rc == 0 && mdb_txn_id(snapshot->txn) != mdb_txn_id(of->txn)) {
+        rc = ERR_NOT_FOUND;
+    }
+    if (rc) {
+        snapshot_close(snapshot);
+        return rc;
+    }
+    *out = snapshot;
+    return 0;
+}
+
 int snapshot_open(struct store *store, struct snapshot **out)
 {
     struct snapshot *snapshot = mem_zalloc(sizeof(*snapshot));
     snapshot->m = store->metrics;
     snapshot->opened_ms = clock_mono_ms();
     enlist(snapshot);
-    const struct env *env = &store->envs[ENV_METRICS];
-    int rc = env_read(env, &snapshot->txn);
-    rc = rc ? rc : env_code(mdb_cursor_open(snapshot->txn, env->dbi[DBI_BLOCKS], &snapshot->blocks));
+    int rc = begin(snapshot);
     if (rc) {
         snapshot_close(snapshot);
         return rc;
@@ -126,10 +159,12 @@ void snapshot_close(struct snapshot *snapshot)
         mdb_cursor_close(snapshot->blocks);
     }
     env_read_end(snapshot->txn);
-    for (size_t i = 0; i < OPENED_BLOCKS; i++) {
-        block_cache_release(&snapshot->opened[i].cache);
+    for (size_t i = 0; i < OPENED_SETS * OPENED_WAYS; i++) {
+        block_cache_release(&snapshot->opened[i / OPENED_WAYS].ways[i % OPENED_WAYS].cache);
     }
-    delist(snapshot);
+    if (snapshot->listed) {
+        delist(snapshot);
+    }
     disk_release(&snapshot->disk);
     mem_free(snapshot);
 }
@@ -179,19 +214,24 @@ static unsigned slot_of(const struct series *series)
 }
 
 /* A block's directory is checked once a snapshot, not once a series. */
-static int open_block(struct snapshot *snapshot, struct str value, const struct block **out, struct block_cache **cache)
+static int open_block(struct snapshot *snapshot, int64_t window_ms, struct str value, struct opened **out)
 {
-    struct opened *it = &snapshot->opened[((uintptr_t)value.p >> 12) % OPENED_BLOCKS];
-    if (it->block.p != (const uint8_t *)value.p) {
-        it->block.p = NULL;
-        int rc = block_open(value, &it->block);
-        if (rc) {
-            it->block.p = NULL;
-            return rc;
+    struct opened_set *set = &snapshot->opened[(uint64_t)(window_ms / WINDOW_MS) % OPENED_SETS];
+    for (unsigned i = 0; i < OPENED_WAYS; i++) {
+        if (set->ways[i].block.p == (const uint8_t *)value.p) {
+            *out = &set->ways[i];
+            return 0;
         }
     }
-    *out = &it->block;
-    *cache = &it->cache;
+    struct opened *it = &set->ways[set->next];
+    it->block.p = NULL;
+    int rc = block_open(value, &it->block);
+    if (rc) {
+        it->block.p = NULL;
+        return rc;
+    }
+    set->next = (set->next + 1) % OPENED_WAYS;
+    *out = it;
     return 0;
 }
 
@@ -205,13 +245,12 @@ static void note_damage(struct snapshot *snapshot, const struct block_key *key, 
 static int read_block(struct snapshot *snapshot, const struct block_key *key, struct str value,
                       const struct series *series, struct sample_columns *samples, struct point_columns *points)
 {
-    const struct block *block = NULL;
-    struct block_cache *cache = NULL;
+    struct opened *it = NULL;
     unsigned slot = slot_of(series);
-    int rc = open_block(snapshot, value, &block, &cache);
+    int rc = open_block(snapshot, key->window_ms, value, &it);
     if (rc == 0) {
-        rc = points ? tier_read_points(block, slot, cache, points)
-                    : block_read(block, block_column(slot, 0), cache, samples);
+        rc = points ? tier_read_points(&it->block, slot, &it->cache, points)
+                    : block_read(&it->block, block_column(slot, 0), &it->cache, samples);
     }
     if (rc == ERR_CORRUPT) {
         note_damage(snapshot, key, series);
@@ -316,14 +355,19 @@ static bool is_for(const struct window *window, const struct snapshot *snapshot)
     return !window->committed || snapshot->number < window->retire_tag;
 }
 
+static bool is_wanted(const struct strip *strip, const struct snapshot *snapshot, int64_t from_ms, int64_t to_ms)
+{
+    const struct window *window = strip->window;
+    return window->start_ms <= to_ms && window->start_ms + WINDOW_MS > from_ms && is_for(window, snapshot);
+}
+
 /* Older windows first, and of one window what was frozen first: the order of arrival. */
 static int read_strips(const struct snapshot *snapshot, const struct series *series, int64_t from_ms, int64_t to_ms,
                        struct sample_columns *out)
 {
     vec(const struct strip *) strips = {0};
     for (const struct strip *it = series->cohort->strips; it; it = it->next) {
-        if (it->window->start_ms <= to_ms && it->window->start_ms + WINDOW_MS > from_ms &&
-            is_for(it->window, snapshot)) {
+        if (is_wanted(it, snapshot, from_ms, to_ms)) {
             vec_push(&strips, it);
         }
     }
@@ -335,21 +379,36 @@ static int read_strips(const struct snapshot *snapshot, const struct series *ser
     return rc;
 }
 
+/* What comes later has newer numbers than the snapshot: if there is nothing now, the lock is not needed again. */
+static bool in_head(const struct snapshot *snapshot, const struct series *series, int64_t from_ms, int64_t to_ms)
+{
+    for (const struct strip *it = series->cohort->strips; it; it = it->next) {
+        if (is_wanted(it, snapshot, from_ms, to_ms)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int snapshot_read(struct snapshot *snapshot, series_id id, int64_t from_ms, int64_t to_ms, struct sample_columns *out)
 {
     struct metrics *m = snapshot->m;
     int64_t from = read_clamp(from_ms), to = read_clamp(to_ms);
+    int rc = 0;
     out->n = 0;
     pthread_rwlock_rdlock(&m->lock);
     const struct series *series = index_get(m->index, id);
     bool relevant = series && series->first_ms <= to && series->last_ms >= from;
     bool on_disk = relevant && disk_oldest_ms(&m->disk, TIER_RAW) <= to && disk_newest_ms(&m->disk, TIER_RAW) > from;
-    pthread_rwlock_unlock(&m->lock);
-    if (!relevant) {
-        return 0;
+    bool head = relevant && in_head(snapshot, series, from, to);
+    if (head && !on_disk) {
+        rc = read_strips(snapshot, series, from, to, out);
     }
-    int rc = on_disk ? read_blocks(snapshot, series, from, to, out) : 0;
-    if (rc == 0) {
+    pthread_rwlock_unlock(&m->lock);
+    if (on_disk) {
+        rc = read_blocks(snapshot, series, from, to, out);
+    }
+    if (on_disk && head && rc == 0) {
         pthread_rwlock_rdlock(&m->lock);
         rc = read_strips(snapshot, series, from, to, out);
         pthread_rwlock_unlock(&m->lock);

@@ -19,6 +19,9 @@ typedef uint64_t series_id; /* never reused */
 struct snapshot;
 int snapshot_open(struct store *store, struct snapshot **out) MUST_USE;
 void snapshot_close(struct snapshot *snapshot);
+/* A second one of exactly the same samples, for another thread; closed before the first. ERR_NOT_FOUND: the store has
+ * moved on, there is none; go on with one thread. */
+int snapshot_twin(const struct snapshot *snapshot, struct snapshot **out) MUST_USE;
 static inline void snapshot_close_indirect(struct snapshot **s)
 {
     snapshot_close(*s);

@@ -18,6 +18,11 @@ int eval_fail(struct eval *ev, const char *fmt, ...)
     return error_set(ev->err, ERR_EXEC, "%s", text);
 }
 
+size_t eval_memory(const struct eval *ev)
+{
+    return ev->arena->used_bytes - ev->arena_base;
+}
+
 /* The clock and the caller are asked once in this much work: about a millisecond. */
 #define WORK_BETWEEN_CHECKS 200000
 #define WORK_OF_A_CALL      64
@@ -31,8 +36,7 @@ static int check_patience(struct eval *ev, uint64_t work)
     ev->work_left = WORK_BETWEEN_CHECKS;
     if (ev->options.progress) {
         atomic_store_explicit(&ev->options.progress->samples, ev->stats.samples, memory_order_relaxed);
-        atomic_store_explicit(&ev->options.progress->memory_bytes, ev->arena->used_bytes - ev->arena_base,
-                              memory_order_relaxed);
+        atomic_store_explicit(&ev->options.progress->memory_bytes, eval_memory(ev), memory_order_relaxed);
     }
     if (ev->options.deadline_mono_ms && clock_mono_ms() >= ev->options.deadline_mono_ms) {
         return error_set(ev->err, ERR_TIMEOUT, "query timed out in expression evaluation");
@@ -49,7 +53,7 @@ int eval_check_read(struct eval *ev, uint64_t samples, uint64_t work)
         return error_set(ev->err, ERR_LIMIT,
                          "query processing would load too many samples into memory in query execution");
     }
-    if (ev->arena->used_bytes - ev->arena_base > ev->options.max_memory_bytes) {
+    if (eval_memory(ev) > ev->options.max_memory_bytes) {
         return error_set(ev->err, ERR_LIMIT, "the query needs more than %zu MiB of memory in query execution",
                          ev->options.max_memory_bytes >> 20);
     }
@@ -89,7 +93,9 @@ __attribute__((format(printf, 4, 0))) static void note(struct eval *ev, const ch
     vsnprintf(text, sizeof(text), fmt, args);
     buf_addf(&b, "PromQL %s: %s (%d:%d)", kind, text, at->line, at->column);
     bool warning = kind[0] == 'w';
-    add_note(ev, warning ? &ev->warnings : &ev->infos, warning ? &ev->warning_count : &ev->info_count, buf_str(&b));
+    struct eval_notes *notes = &ev->notes;
+    add_note(ev, warning ? &notes->warnings : &notes->infos, warning ? &notes->warning_count : &notes->info_count,
+             buf_str(&b));
 }
 
 void eval_warn(struct eval *ev, const struct expr *at, const char *fmt, ...)
@@ -106,6 +112,16 @@ void eval_info(struct eval *ev, const struct expr *at, const char *fmt, ...)
     va_start(args, fmt);
     note(ev, "info", at, fmt, args);
     va_end(args);
+}
+
+void eval_add_notes(struct eval *ev, const struct eval_notes *notes)
+{
+    for (const struct note *it = notes->warnings; it; it = it->next) {
+        add_note(ev, &ev->notes.warnings, &ev->notes.warning_count, it->text);
+    }
+    for (const struct note *it = notes->infos; it; it = it->next) {
+        add_note(ev, &ev->notes.infos, &ev->notes.info_count, it->text);
+    }
 }
 
 /* ---- columns ---- */

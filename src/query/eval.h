@@ -70,6 +70,10 @@ struct note { /* warning or info */
     struct note *next;
     struct str text;
 };
+struct eval_notes {
+    struct note *warnings, *infos;
+    size_t warning_count, info_count;
+};
 
 struct eval {
     struct snapshot *snapshot;
@@ -87,8 +91,8 @@ struct eval {
     int subqueries; /* that what is evaluated now is within */
     uint64_t samples_held;
     uint64_t work_left; /* until the clock is looked at */
-    struct note *warnings, *infos;
-    size_t warning_count, info_count;
+    struct eval_notes notes;
+    size_t helpers_bytes; /* the most that other threads held */
 };
 
 /* Vector-typed expressions. Stops at the first error. */
@@ -99,6 +103,9 @@ int eval_scalar(struct eval *ev, const struct expr *expr, const struct grid *gri
  * `last_suffices`: of a stretch of samples the newest is enough (source_of()). */
 int eval_samples(struct eval *ev, const struct expr *expr, const struct grid *grid, bool last_suffices,
                  struct emit_samples out) MUST_USE;
+/* The same of a subquery. */
+int eval_subquery(struct eval *ev, const struct expr *subquery, const struct grid *grid,
+                  struct emit_samples out) MUST_USE;
 /* Text of a string-typed expression. */
 struct str eval_string(const struct expr *expr);
 /* (from, to] of the range vector at a step; whole buckets where raw samples are gone (snap_window()). */
@@ -121,10 +128,13 @@ double binary_value(enum binary_op op, double a, double b); /* arithmetic and co
 int eval_check(struct eval *ev, uint64_t samples) MUST_USE;
 /* The same for samples that are held for a moment only; `work`: other values computed with them. */
 int eval_check_read(struct eval *ev, uint64_t samples, uint64_t work) MUST_USE;
+size_t eval_memory(const struct eval *ev);                              /* bytes of the arena */
 int eval_fail(struct eval *ev, const char *fmt, ...) PRINTF_LIKE(2, 3); /* ERR_EXEC */
 /* "PromQL warning: <text> (line:column)", each text once. */
 void eval_warn(struct eval *ev, const struct expr *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void eval_info(struct eval *ev, const struct expr *at, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* Those of another evaluation, each text once; copied. */
+void eval_add_notes(struct eval *ev, const struct eval_notes *notes);
 
 double *column_new(struct eval *ev, const struct grid *grid); /* all ABSENT */
 bool column_empty(const double *v, size_t n);

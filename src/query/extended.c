@@ -18,12 +18,6 @@ int64_t extent_after_ms(const struct eval *ev, const struct expr *selector)
 #define ANCHORED_FUNCTIONS "changes, delta, increase, rate, resets"
 #define SMOOTHED_FUNCTIONS "delta, increase, rate"
 
-static bool is_difference(const struct function *f)
-{
-    return f->kind == FUNCTION_ROLLUP &&
-           (f->rollup == rollup_rate || f->rollup == rollup_increase || f->rollup == rollup_delta);
-}
-
 static bool is_counting(const struct function *f)
 {
     return f->kind == FUNCTION_ROLLUP && (f->rollup == rollup_changes || f->rollup == rollup_resets);
@@ -34,7 +28,7 @@ int extent_check(struct eval *ev, const struct expr *call)
     const struct function *f = call->call.function;
     for (size_t i = 0; i < call->call.arg_count; i++) {
         const struct expr *arg = expr_strip(call->call.args[i]);
-        if (arg->kind != EXPR_RANGE || arg->extent == EXTENT_WINDOW || is_difference(f)) {
+        if (arg->kind != EXPR_RANGE || arg->extent == EXTENT_WINDOW || f->difference != DIFFERENCE_NONE) {
             continue;
         }
         bool anchored = arg->extent == EXTENT_ANCHORED;
@@ -154,8 +148,8 @@ static double value_of(const struct function *f, const struct stretch *s, int64_
     if (is_counting(f)) {
         return count_changes(s, f->rollup == rollup_resets);
     }
-    double d = difference(s, f->rollup != rollup_delta);
-    return f->rollup == rollup_rate ? d / ((double)range_ms / 1000) : d;
+    double d = difference(s, f->difference != DIFFERENCE_DELTA);
+    return f->difference == DIFFERENCE_RATE ? d / ((double)range_ms / 1000) : d;
 }
 
 struct extended {
@@ -185,9 +179,7 @@ static int extended_series(void *ctx, const struct samples *samples)
     if (rc < 0 || !any) {
         return rc;
     }
-    if (f->rollup == rollup_rate || f->rollup == rollup_increase) {
-        remark_on_name(e->ev, e->call, samples->labels);
-    }
+    remark_on_name(e->ev, e->call, samples->labels);
     return emit_column(e->out, &(struct column){.labels = samples->labels, .drop_name = true, .v = e->v});
 }
 

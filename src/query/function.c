@@ -6,6 +6,7 @@
 
 #define ELEMENT(f)          .kind = FUNCTION_ELEMENT, .element = f
 #define ROLLUP(f)           .kind = FUNCTION_ROLLUP, .rollup = f
+#define DIFFERENCE(d, p)    .kind = FUNCTION_ROLLUP, .difference = DIFFERENCE_##d, .points = p
 #define ROLLUP_POINTS(f, p) .kind = FUNCTION_ROLLUP, .rollup = f, .points = p
 #define ROLLUP_NAMED(f, p)  .kind = FUNCTION_ROLLUP, .rollup = f, .points = p, .keeps_name = true
 #define STREAM(f)           .kind = FUNCTION_STREAM, .stream = f

@@ -10,6 +10,12 @@ struct eval;
 struct grid;
 struct emit;
 
+/* Range functions that extrapolate what a series gained over a window: windows.h runs them, there is no `rollup`. */
+enum difference { DIFFERENCE_NONE, DIFFERENCE_RATE, DIFFERENCE_INCREASE, DIFFERENCE_DELTA };
+static inline bool difference_of_counter(enum difference d) /* resets are allowed for */
+{
+    return d == DIFFERENCE_RATE || d == DIFFERENCE_INCREASE;
+}
 enum function_kind { FUNCTION_ELEMENT, FUNCTION_ROLLUP, FUNCTION_STREAM, FUNCTION_SCALAR };
 
 struct function {
@@ -18,6 +24,7 @@ struct function {
     enum value_type result;
     const char *signature, *help;
     enum function_kind kind;
+    enum difference difference;
     bool keeps_name;
     double (*points)(const struct point_window *w); /* FUNCTION_ROLLUP; NULL: sees the last sample of each point */
     union {

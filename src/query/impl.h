@@ -7,6 +7,7 @@
 #define AGGREGATION(...)
 #define ELEMENT(f)                                                    double f(double v, const double *scalars);
 #define ROLLUP(f)                                                     double f(const struct window *w, const double *scalars);
+#define DIFFERENCE(d, p)                                              double p(const struct point_window *w);
 #define ROLLUP_POINTS(f, p)                                           ROLLUP(f) double p(const struct point_window *w);
 #define ROLLUP_NAMED(f, p)                                            ROLLUP(f) double p(const struct point_window *w);
 #define STREAM(f)                                                     int f(struct eval *ev, const struct expr *call, const struct grid *grid, struct emit out) MUST_USE;
@@ -18,6 +19,7 @@
 #undef STREAM
 #undef ROLLUP_NAMED
 #undef ROLLUP_POINTS
+#undef DIFFERENCE
 #undef ROLLUP
 #undef ELEMENT
 #undef AGGREGATION

@@ -93,7 +93,7 @@ struct query_options {
     uint64_t max_samples;         /* 50 M when 0: samples and values held at once */
     uint64_t max_series;          /* read by one query, over all its selectors; 0: any number */
     size_t max_memory_bytes;      /* 1 GiB when 0 */
-    bool (*cancelled)(void *ctx); /* asked now and then; may be NULL */
+    bool (*cancelled)(void *ctx); /* asked now and then, by several threads at once; may be NULL */
     void *cancelled_ctx;
     struct query_progress *progress; /* may be NULL */
     enum query_resolution resolution;

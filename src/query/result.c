@@ -192,12 +192,12 @@ static int run(struct eval *ev, const struct expr *expr, const struct grid *grid
     } else {
         rc = run_series(ev, expr, grid, out);
     }
-    out->warnings = note_texts(ev, ev->warnings, ev->warning_count);
-    out->warning_count = ev->warning_count;
-    out->infos = note_texts(ev, ev->infos, ev->info_count);
-    out->info_count = ev->info_count;
+    out->warnings = note_texts(ev, ev->notes.warnings, ev->notes.warning_count);
+    out->warning_count = ev->notes.warning_count;
+    out->infos = note_texts(ev, ev->notes.infos, ev->notes.info_count);
+    out->info_count = ev->notes.info_count;
     ev->stats.peak_samples = ev->samples_held;
-    ev->stats.memory_bytes = ev->arena->used_bytes - ev->arena_base;
+    ev->stats.memory_bytes = eval_memory(ev) + ev->helpers_bytes;
     out->stats = ev->stats;
     out->step_samples = ev->step_samples;
     out->step_count = ev->step_count;

@@ -7,9 +7,7 @@ struct window {
     const double *v;
     size_t n;
     int64_t from_ms, to_ms;
-    int64_t eval_ms;      /* the step's own time, without offset and @ */
-    const size_t *resets; /* positions i in the window (1 <= i < n, less `reset_base`) with v[i] < v[i - 1] */
-    size_t reset_count, reset_base;
+    int64_t eval_ms; /* the step's own time, without offset and @ */
     double *scratch; /* room for n values */
 };
 
@@ -28,8 +26,11 @@ struct edges {
     double difference;         /* last - first, and what was lost in resets */
 };
 double extrapolate(const struct edges *edges, int64_t from_ms, int64_t to_ms, bool counter, bool per_second);
+/* What the difference is multiplied with if no counter was zero within `to_start` seconds before the first sample:
+ * follows from times alone. */
+double extrapolation(const struct edges *edges, int64_t from_ms, int64_t to_ms, bool per_second, double *to_start);
 
-/* rate() and increase() of a name that is no counter's. */
+/* An info if the function wants a counter and the name is no counter's. */
 void remark_on_name(struct eval *ev, const struct expr *call, struct labels labels);
 /* A function that has a version for points, over points of `range`. */
 int eval_rollup_points(struct eval *ev, const struct expr *call, const struct expr *range, const struct grid *grid,

@@ -9,72 +9,44 @@
 
 /* ---- differences ---- */
 
-/* Sum of all falls: what a counter had counted before each reset. */
-static double lost_in_resets(const struct window *w)
+/* To the window's ends if the gap is at most 1.1 of the average distance of samples, else by half that distance. */
+static void gaps(const struct edges *edges, int64_t from_ms, int64_t to_ms, double *to_start, double *to_end)
 {
-    double lost = 0;
-    for (size_t i = 0; i < w->reset_count; i++) {
-        lost += w->v[w->resets[i] - w->reset_base - 1];
+    double average = (double)(edges->last_ms - edges->first_ms) / 1000 / (edges->count - 1);
+    double threshold = average * 1.1;
+    *to_start = (double)(edges->first_ms - from_ms) / 1000;
+    *to_end = (double)(to_ms - edges->last_ms) / 1000;
+    if (*to_start >= threshold) {
+        *to_start = average / 2;
     }
-    return lost;
+    if (*to_end >= threshold) {
+        *to_end = average / 2;
+    }
 }
 
-/* To the window's ends if the gap is at most 1.1 of the average distance of samples, else by half that distance; a
- * counter not beyond the point where it was zero. */
+static double factor_of(double sampled, double to_start, double to_end, int64_t window_ms, bool per_second)
+{
+    double factor = (sampled + to_start + to_end) / sampled;
+    return per_second ? factor / ((double)window_ms / 1000) : factor;
+}
+
+double extrapolation(const struct edges *edges, int64_t from_ms, int64_t to_ms, bool per_second, double *to_start)
+{
+    double to_end, sampled = (double)(edges->last_ms - edges->first_ms) / 1000;
+    gaps(edges, from_ms, to_ms, to_start, &to_end);
+    return factor_of(sampled, *to_start, to_end, to_ms - from_ms, per_second);
+}
+
 double extrapolate(const struct edges *edges, int64_t from_ms, int64_t to_ms, bool counter, bool per_second)
 {
-    double difference = edges->difference;
+    double to_start, to_end, difference = edges->difference;
     double sampled = (double)(edges->last_ms - edges->first_ms) / 1000;
-    double to_start = (double)(edges->first_ms - from_ms) / 1000;
-    double to_end = (double)(to_ms - edges->last_ms) / 1000;
-    double average = sampled / (edges->count - 1);
-    double threshold = average * 1.1;
-    if (to_start >= threshold) {
-        to_start = average / 2;
-    }
-    if (counter && difference > 0 && edges->first >= 0) {
+    gaps(edges, from_ms, to_ms, &to_start, &to_end);
+    if (counter && difference > 0 && edges->first >= 0) { /* not beyond the point where it was zero */
         double to_zero = sampled * (edges->first / difference);
         to_start = to_zero < to_start ? to_zero : to_start;
     }
-    if (to_end >= threshold) {
-        to_end = average / 2;
-    }
-    double factor = (sampled + to_start + to_end) / sampled;
-    if (per_second) {
-        factor /= (double)(to_ms - from_ms) / 1000;
-    }
-    return difference * factor;
-}
-
-static double extrapolated(const struct window *w, bool counter, bool per_second)
-{
-    if (w->n < 2) {
-        return absent();
-    }
-    struct edges edges = {.first_ms = w->t_ms[0],
-                          .last_ms = w->t_ms[w->n - 1],
-                          .count = (double)w->n,
-                          .first = w->v[0],
-                          .difference = w->v[w->n - 1] - w->v[0] + (counter ? lost_in_resets(w) : 0)};
-    return extrapolate(&edges, w->from_ms, w->to_ms, counter, per_second);
-}
-
-double rollup_rate(const struct window *w, const double *scalars)
-{
-    UNUSED(scalars);
-    return extrapolated(w, true, true);
-}
-
-double rollup_increase(const struct window *w, const double *scalars)
-{
-    UNUSED(scalars);
-    return extrapolated(w, true, false);
-}
-
-double rollup_delta(const struct window *w, const double *scalars)
-{
-    UNUSED(scalars);
-    return extrapolated(w, false, false);
+    return difference * factor_of(sampled, to_start, to_end, to_ms - from_ms, per_second);
 }
 
 double rollup_irate(const struct window *w, const double *scalars)
@@ -107,7 +79,11 @@ double rollup_changes(const struct window *w, const double *scalars)
 double rollup_resets(const struct window *w, const double *scalars)
 {
     UNUSED(scalars);
-    return (double)w->reset_count;
+    size_t n = 0;
+    for (size_t i = 1; i < w->n; i++) {
+        n += w->v[i] < w->v[i - 1];
+    }
+    return (double)n;
 }
 
 /* ---- regression ---- */

@@ -2,16 +2,22 @@
  * Range functions over points: the same windows as in rollup.c, but of buckets. Whatever a function can tell exactly
  * from whole buckets is here; its result is then that of raw samples (sums but for their last bits).
  */
+#include "src/query/each_series.h"
 #include "src/query/impl.h"
+#include "src/query/reading.h"
 #include "src/query/rollup.h"
+#include "src/query/step_stats.h"
 
-struct sliding {
-    struct eval *ev;
+struct points_task {
     const struct expr *call, *range;
     const struct grid *grid;
-    double *v; /* the column */
-    bool counter;
-    struct emit out;
+    const struct source *source;
+};
+
+/* One thread's. */
+struct sliding {
+    const struct points_task *task;
+    struct reading reading;
 };
 
 /* Markers at the window's ends are left out, so that first and last are samples. */
@@ -26,15 +32,34 @@ static void trim(struct point_window *w)
     }
 }
 
-static int points_series(void *ctx, struct labels labels, const struct point_columns *points)
+static void *sliding_begin(struct eval *ev, const void *task)
 {
-    struct sliding *s = ctx;
+    struct sliding *s = arena_new(ev->arena, struct sliding);
+    s->task = task;
+    reading_init_range(&s->reading, ev, s->task->range, s->task->grid, s->task->source);
+    return s;
+}
+
+static void sliding_end(void *state)
+{
+    reading_release(&((struct sliding *)state)->reading);
+}
+
+static int sliding_column(void *state, const struct series_ref *series, double *v, bool *any)
+{
+    struct sliding *s = state;
+    struct eval *ev = s->reading.ev;
+    const struct points_task *task = s->task;
+    const struct point_columns *points = &s->reading.points;
+    const struct function *function = task->call->call.function;
     size_t lo = 0, hi = 0;
-    int rc = 0;
-    bool any = false;
-    for (size_t i = 0; rc == 0 && i < s->grid->n; i++) {
+    int rc = reading_points(&s->reading, series);
+    if (rc == 0 && step_stats_on(ev)) {
+        step_stats_windows(ev, task->range, task->grid, points->t_last_ms, points->n);
+    }
+    for (size_t i = 0; rc == 0 && i < task->grid->n; i++) {
         struct point_window w = {.points = points};
-        window_of(s->ev, s->range, s->grid, i, &w.from_ms, &w.to_ms);
+        window_of(ev, task->range, task->grid, i, &w.from_ms, &w.to_ms);
         while (hi < points->n && points->t_last_ms[hi] <= w.to_ms) {
             hi++;
         }
@@ -43,31 +68,34 @@ static int points_series(void *ctx, struct labels labels, const struct point_col
         }
         w.lo = lo;
         w.hi = hi;
-        w.share = (double)s->range->range.range_ms / (double)(w.to_ms - w.from_ms);
+        w.share = (double)task->range->range.range_ms / (double)(w.to_ms - w.from_ms);
         trim(&w);
-        s->v[i] = w.lo < w.hi ? s->call->call.function->points(&w) : absent();
-        any = any || !is_absent(s->v[i]);
-        rc = eval_check_read(s->ev, 0, w.hi - w.lo);
+        v[i] = w.lo < w.hi ? function->points(&w) : absent();
+        *any = *any || !is_absent(v[i]);
+        rc = eval_check_read(ev, 0, w.hi - w.lo);
     }
-    if (s->counter && any) {
-        remark_on_name(s->ev, s->call, labels);
+    if (rc == 0 && *any) {
+        remark_on_name(ev, task->call, series->labels);
     }
-    struct column column = {.labels = labels, .drop_name = !s->call->call.function->keeps_name, .v = s->v};
-    return rc < 0 || !any ? rc : emit_column(s->out, &column);
+    return rc;
 }
 
 int eval_rollup_points(struct eval *ev, const struct expr *call, const struct expr *range, const struct grid *grid,
                        const struct source *source, struct emit out)
 {
-    double (*fn)(const struct point_window *) = call->call.function->points;
-    struct sliding s = {.ev = ev,
-                        .call = call,
-                        .range = range,
-                        .grid = grid,
-                        .v = column_new(ev, grid),
-                        .counter = fn == points_rate || fn == points_increase,
-                        .out = out};
-    return eval_points(ev, range, grid, source, (struct emit_points){points_series, &s});
+    struct points_task task = {call, range, grid, source};
+    struct reading r;
+    struct series_set set;
+    reading_init_range(&r, ev, range, grid, source);
+    struct series_job job = {.task = &task,
+                             .steps = grid->n,
+                             .samples = reading_samples_expected(&r),
+                             .drop_name = !call->call.function->keeps_name,
+                             .begin = sliding_begin,
+                             .column = sliding_column,
+                             .end = sliding_end};
+    int rc = reading_select(&r, &set);
+    return rc < 0 ? rc : each_series(ev, &set, &job, out);
 }
 
 /* ---- differences ---- */

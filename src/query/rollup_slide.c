@@ -8,11 +8,11 @@ void slide_init(struct slide *s, double (*function)(const struct window *, const
 {
     *s = (struct slide){0};
     s->max = function == rollup_max || function == rollup_ts_of_max;
-    s->time = function == rollup_ts_of_max || function == rollup_ts_of_min;
-    s->last_of_equals = s->time;
     s->mean = function == rollup_avg;
-    if (s->max || s->time || function == rollup_min) {
+    if (function == rollup_max || function == rollup_min) {
         s->kind = SLIDE_EXTREME;
+    } else if (function == rollup_ts_of_max || function == rollup_ts_of_min) {
+        s->kind = SLIDE_TIME_OF_EXTREME;
     } else if (function == rollup_changes) {
         s->kind = SLIDE_CHANGES;
     } else if (s->mean || function == rollup_sum) {
@@ -30,6 +30,9 @@ static void reserve(struct slide *s, struct arena *arena, size_t n)
     s->cap = 2 * n;
     switch (s->kind) {
     case SLIDE_EXTREME:
+        s->stretches = arena_alloc(arena, s->cap * sizeof(*s->stretches));
+        break;
+    case SLIDE_TIME_OF_EXTREME:
     case SLIDE_CHANGES:
         s->index = arena_alloc(arena, s->cap * sizeof(*s->index));
         break;
@@ -64,22 +67,57 @@ void slide_series(struct slide *s, struct arena *arena, const int64_t *t_ms, con
 
 /* ---- minimum and maximum ---- */
 
-/* Whether a newer sample makes an older one useless for all windows to come. NaN loses to everything, also to NaN. */
-static inline bool outdoes(const struct slide *s, double newer, double older)
+/* NaN loses to everything, also to NaN; of equals the first stays (0 and -0 are equal). */
+static inline bool exceeds(bool max, double newer, double older)
 {
-    if (isnan(older)) {
-        return true;
-    }
-    if (s->last_of_equals && newer == older) {
-        return true;
-    }
-    return s->max ? newer > older : newer < older;
+    return isnan(older) || (max ? newer > older : newer < older);
 }
+
+static double extreme_of(const double *v, size_t n, bool max)
+{
+    double best = max ? -INFINITY : INFINITY;
+    bool known = false;
+    for (size_t i = 0; i < n; i++) {
+        best = max ? (v[i] > best ? v[i] : best) : (v[i] < best ? v[i] : best);
+    }
+    for (size_t i = 0; i < n && !known && isinf(best); i++) { /* the infinity itself, or nothing but NaN */
+        known = v[i] == best;
+    }
+    return known || !isinf(best) ? best : NAN;
+}
+
+#define STRETCH_MAX 64
 
 static double extreme(struct slide *s, size_t lo, size_t hi)
 {
+    for (size_t from = s->hi > lo ? s->hi : lo, to; from < hi; from = to) {
+        to = hi - from > STRETCH_MAX ? from + STRETCH_MAX : hi;
+        double v = extreme_of(s->v + from, to - from, s->max);
+        while (s->tail > s->head && exceeds(s->max, v, s->stretches[s->tail - 1].v)) {
+            s->tail--;
+        }
+        s->stretches[s->tail++] = (struct slide_stretch){from, to, v};
+    }
+    while (s->stretches[s->head].to <= lo) {
+        s->head++;
+    }
+    const struct slide_stretch *first = &s->stretches[s->head];
+    if (first->from >= lo) {
+        return first->v;
+    }
+    double rest = extreme_of(s->v + lo, first->to - lo, s->max); /* its extreme may have left */
+    return s->head + 1 < s->tail && exceeds(s->max, first[1].v, rest) ? first[1].v : rest;
+}
+
+/* Of equals the last. */
+static double time_of_extreme(struct slide *s, size_t lo, size_t hi)
+{
     for (size_t i = s->hi > lo ? s->hi : lo; i < hi; i++) {
-        while (s->tail > s->head && outdoes(s, s->v[i], s->v[s->index[s->tail - 1]])) {
+        while (s->tail > s->head) {
+            double older = s->v[s->index[s->tail - 1]];
+            if (s->v[i] != older && !exceeds(s->max, s->v[i], older)) {
+                break;
+            }
             s->tail--;
         }
         s->index[s->tail++] = i;
@@ -87,8 +125,7 @@ static double extreme(struct slide *s, size_t lo, size_t hi)
     while (s->index[s->head] < lo) {
         s->head++;
     }
-    size_t at = s->index[s->head];
-    return s->time ? (double)s->t_ms[at] / 1000 : s->v[at];
+    return (double)s->t_ms[s->index[s->head]] / 1000;
 }
 
 /* ---- sums ---- */
@@ -201,6 +238,9 @@ bool slide_value(struct slide *s, size_t lo, size_t hi, const double *scalars, d
         return false;
     case SLIDE_EXTREME:
         *out = extreme(s, lo, hi);
+        break;
+    case SLIDE_TIME_OF_EXTREME:
+        *out = time_of_extreme(s, lo, hi);
         break;
     case SLIDE_CHANGES:
         *out = (double)(s->index[hi - 1] - s->index[lo]);

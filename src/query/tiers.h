@@ -1,6 +1,6 @@
 /*
  * Which tier a selector is read from (storage/read.h tells what tiers are). The seam is three questions: source_of()
- * before a selector is read, eval_points() or samples_of_points() for what it then gives, snap_*() wherever a window or
+ * before a selector is read, reading.h for what it then gives, snap_*() wherever a window or
  * an instant is laid.
  *
  * A tier is used
@@ -50,12 +50,3 @@ void source_used(struct eval *ev, const struct source *source, const struct expr
                  const struct point_columns *points);
 /* The last sample of each point, and a stale marker behind it where the series ended. Memory is reused. */
 void samples_of_points(const struct point_columns *points, struct sample_columns *out);
-
-/* Points of one series; those of count 0 (stale markers) included. */
-struct emit_points {
-    int (*fn)(void *ctx, struct labels labels, const struct point_columns *points);
-    void *ctx;
-};
-/* All points that any step's window may hold (selector.c). */
-int eval_points(struct eval *ev, const struct expr *range, const struct grid *grid, const struct source *source,
-                struct emit_points out) MUST_USE;

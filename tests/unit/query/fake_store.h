@@ -68,6 +68,11 @@ int snapshot_open(struct store *store, struct snapshot **out)
     return 0;
 }
 
+int snapshot_twin(const struct snapshot *snapshot, struct snapshot **out)
+{
+    return snapshot_open(snapshot->store, out);
+}
+
 void snapshot_close(struct snapshot *snapshot)
 {
     mem_free(snapshot);

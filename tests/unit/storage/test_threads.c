@@ -10,6 +10,7 @@
 static struct fixture fixture;
 static _Atomic int appended; /* batches */
 static _Atomic bool finished;
+static _Atomic int twins; /* that were opened */
 
 /* A batch of all series every 20 s: 3000 batches cross eight windows. */
 static void *append_all(void *arg)
@@ -47,7 +48,7 @@ static void *flush_often(void *arg)
     return NULL;
 }
 
-/* Everything appended before the snapshot, all series equally long, in every read of the same snapshot. */
+/* Everything appended before the snapshot, all series equally long, in every read of the same snapshot or its twin. */
 static void *read_often(void *arg)
 {
     (void)arg;
@@ -58,8 +59,14 @@ static void *read_often(void *arg)
         if (snapshot_open(fixture.store, &snapshot)) {
             abort();
         }
+        struct snapshot *twin = NULL;
+        int rc = snapshot_twin(snapshot, &twin);
+        if (rc && rc != ERR_NOT_FOUND) {
+            abort();
+        }
+        atomic_fetch_add(&twins, rc == 0);
         for (int s = 0; s < SERIES; s++) {
-            if (snapshot_read(snapshot, (uint64_t)s + 1, INT64_MIN, INT64_MAX, &c)) {
+            if (snapshot_read(twin && s % 2 ? twin : snapshot, (uint64_t)s + 1, INT64_MIN, INT64_MAX, &c)) {
                 abort();
             }
             first = s ? first : c.n;
@@ -73,6 +80,7 @@ static void *read_often(void *arg)
                 }
             }
         }
+        snapshot_close(twin);
         snapshot_close(snapshot);
     }
     sample_columns_release(&c);
@@ -96,6 +104,7 @@ static void readers_see_every_sample_once_during_flushes(void **state)
     }
     struct sample_columns c = get(fixture.store, "m", "c", INT64_MIN, INT64_MAX);
     assert_int_equal(c.n, BATCHES);
+    assert_true(atomic_load(&twins) > 0);
     sample_columns_release(&c);
     fixture_reopen(&fixture);
     c = get(fixture.store, "m", "c", INT64_MIN, INT64_MAX);
