@@ -222,18 +222,36 @@ void json_seconds(struct json_writer *w, int64_t ms)
     buf_add_bytes(w->out, end_of_text - n, n);
 }
 
+void json_seconds_text(int64_t ms, struct json_seconds_text *out)
+{
+    char text[SECONDS_MAX], *end_of_text = text + sizeof(text);
+    out->len = (unsigned char)format_seconds(ms, end_of_text);
+    memcpy(out->text, end_of_text - out->len, out->len);
+}
+
 /* In one piece: of a large answer nearly everything is points. */
+void json_point_at(struct json_writer *w, const struct json_seconds_text *seconds, double value)
+{
+    separate(w);
+    char *at = buf_reserve(w->out, 1 + sizeof(seconds->text) + 2 + NUMBER_MAX + 2), *from = at;
+    if (!at) {
+        return;
+    }
+    *at++ = '[';
+    memcpy(at, seconds->text, sizeof(seconds->text));
+    at += seconds->len;
+    memcpy(at, ",\"", 2);
+    at += 2 + number_format(value, at + 2);
+    memcpy(at, "\"]", 2);
+    w->out->len += (size_t)(at + 2 - from);
+    w->out->p[w->out->len] = 0;
+}
+
 void json_point(struct json_writer *w, int64_t ms, double value)
 {
-    char text[1 + SECONDS_MAX + 2 + NUMBER_MAX + 2], *value_at = text + 1 + SECONDS_MAX;
-    size_t n = format_seconds(ms, value_at);
-    char *at = value_at - n - 1;
-    *at = '[';
-    memcpy(value_at, ",\"", 2);
-    char *end_of_text = value_at + 2 + number_format(value, value_at + 2);
-    memcpy(end_of_text, "\"]", 2);
-    separate(w);
-    buf_add_bytes(w->out, at, (size_t)(end_of_text + 2 - at));
+    struct json_seconds_text seconds;
+    json_seconds_text(ms, &seconds);
+    json_point_at(w, &seconds, value);
 }
 
 void json_raw(struct json_writer *w, struct str json)

@@ -31,6 +31,13 @@ void json_sample_value(struct json_writer *w, double value);
 void json_seconds(struct json_writer *w, int64_t ms);
 /* [seconds, sample value] */
 void json_point(struct json_writer *w, int64_t ms, double value);
+/* The same for a time that is written more than once. */
+struct json_seconds_text {
+    char text[31];
+    unsigned char len;
+};
+void json_seconds_text(int64_t ms, struct json_seconds_text *out);
+void json_point_at(struct json_writer *w, const struct json_seconds_text *seconds, double value);
 void json_raw(struct json_writer *w, struct str json); /* a value that is JSON already */
 
 #define json_field(w, k, fn, ...)                                                                                      \

@@ -13,8 +13,10 @@ struct decimal {
     int count, point;
 };
 
-/* to_chars in scientific form gives "d.ddde+XX"; its fixed form is no use, since it prints all digits of large
- * integers where Go prints zeros. */
+/* Larger integers to_chars prints in fixed form with all their digits, where Go prints zeros. */
+constexpr double FIXED_IS_SHORTEST = 9007199254740992.0;
+
+/* to_chars in scientific form gives "d.ddde+XX". */
 decimal shortest(double magnitude)
 {
     char text[40];
@@ -169,6 +171,9 @@ extern "C" size_t number_format(double v, char out[NUMBER_MAX])
     char *at = out;
     if (v < 0) {
         *at++ = '-';
+    }
+    if (magnitude >= 1e-6 && magnitude < FIXED_IS_SHORTEST) {
+        return static_cast<size_t>(std::to_chars(at, out + NUMBER_MAX, magnitude, std::chars_format::fixed).ptr - out);
     }
     decimal d = shortest(magnitude);
     at = magnitude < 1e-6 || magnitude >= 1e21 ? put_exponent(at, d) : put_fixed(at, d);

@@ -251,7 +251,8 @@ static int complete(const struct ask *ask, const struct cache_entry *entry, stru
     size_t count = 0;
     int64_t begin_us = clock_mono_us();
     int rc = 0;
-    *out = (struct query_result){.type = VALUE_MATRIX, .t_ms = ask->start_ms};
+    *out =
+        (struct query_result){.type = VALUE_MATRIX, .t_ms = ask->start_ms, .on_steps = true, .step_ms = ask->step_ms};
     if (span.first_ms > ask->start_ms) {
         rc = evaluate(ask, ask->start_ms, span.first_ms - ask->step_ms, &head, out);
         pieces[count++] = (struct piece){.result = &head, .n = head.n};

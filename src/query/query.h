@@ -73,6 +73,7 @@ struct query_result {
     struct query_stats stats;
     const uint64_t *step_samples; /* looked at by each step of options.per_step (step_stats.h); else NULL */
     size_t step_count;
+    bool on_steps; /* of a range query: all points are at t_ms + i * step_ms */
     int64_t step_ms;
 };
 

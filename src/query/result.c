@@ -202,6 +202,7 @@ static int run(struct eval *ev, const struct expr *expr, const struct grid *grid
     out->step_samples = ev->step_samples;
     out->step_count = ev->step_count;
     out->step_ms = ev->step_ms;
+    out->on_steps = ev->range_query;
     out->stats.eval_us = clock_mono_us() - begin_us;
     return rc;
 }

@@ -1,28 +1,6 @@
 /* A query's result as Prometheus' JSON: matrix, vector, scalar or string, then what it cost. */
 #include "web/api/run.h"
-
-static bool write_series(struct answer *a, const struct result_series *s, bool matrix)
-{
-    struct json_writer *w = &a->w;
-    json_begin_object(w);
-    json_key(w, STR("metric"));
-    write_labels(w, s->labels);
-    json_key(w, matrix ? STR("values") : STR("value"));
-    if (matrix) {
-        json_begin_array(w);
-    }
-    for (size_t i = 0; i < s->n && (matrix || i == 0); i++) {
-        json_point(w, s->points[i].t_ms, s->points[i].v);
-        if (!answer_flush(a)) {
-            return false;
-        }
-    }
-    if (matrix) {
-        json_end_array(w);
-    }
-    json_end_object(w);
-    return true;
-}
+#include "web/api/run_series.h"
 
 /* resultType before result: Grafana before 9.4 needs that order. */
 static bool write_result(struct answer *a, const struct query_result *result)
@@ -38,10 +16,8 @@ static bool write_result(struct answer *a, const struct query_result *result)
         json_double(w, (double)result->t_ms / 1000);
         json_str(w, result->string);
     }
-    for (size_t i = 0; i < result->n; i++) {
-        if (!write_series(a, &result->series[i], result->type == VALUE_MATRIX)) {
-            return false;
-        }
+    if (!run_write_series(a, result)) {
+        return false;
     }
     json_end_array(w);
     return true;
