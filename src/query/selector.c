@@ -72,7 +72,7 @@ static int picking_column(void *state, const struct series_ref *series, double *
     const struct sample_columns *samples = &p->reading.samples;
     const struct windows *w = &p->windows;
     int rc = reading_samples(&p->reading, series);
-    if (rc < 0) {
+    if (rc < 0 || samples->n == 0) {
         return rc;
     }
     windows_fit(&p->windows, samples->t_ms, samples->n);

@@ -29,7 +29,7 @@ void windows_init(struct windows *w, struct eval *ev, const struct expr *range, 
 void windows_init_lookback(struct windows *w, struct eval *ev, const struct expr *selector, const struct grid *grid);
 /* Also fills factor, to_start and sampled. */
 void windows_extrapolate(struct windows *w, bool per_second);
-/* For the times of the next series. */
+/* For the times of the next series; n >= 1. */
 void windows_fit(struct windows *w, const int64_t *t_ms, size_t n);
 
 /* The extrapolated difference of all windows of a series to `out`, absent() where there are less than two samples.
