@@ -24,6 +24,33 @@ enum value_type expr_type(const struct expr *expr)
     return expr->type;
 }
 
+const struct expr *expr_child(const struct expr *expr, size_t i)
+{
+    switch (expr->kind) {
+    case EXPR_NUMBER:
+    case EXPR_STRING:
+    case EXPR_SELECTOR:
+        break;
+    case EXPR_RANGE:
+    case EXPR_SUBQUERY:
+        return i == 0 ? expr->range.expr : NULL;
+    case EXPR_CALL:
+        return i < expr->call.arg_count ? expr->call.args[i] : NULL;
+    case EXPR_AGGREGATE:
+        if (!expr->aggregate.param) {
+            i++;
+        }
+        return i == 0 ? expr->aggregate.param : i == 1 ? expr->aggregate.expr : NULL;
+    case EXPR_BINARY:
+        return i == 0 ? expr->binary.lhs : i == 1 ? expr->binary.rhs : NULL;
+    case EXPR_UNARY:
+        return i == 0 ? expr->unary.expr : NULL;
+    case EXPR_PAREN:
+        return i == 0 ? expr->paren : NULL;
+    }
+    return NULL;
+}
+
 void matchers_release(struct matcher *matchers, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

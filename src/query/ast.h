@@ -197,6 +197,9 @@ static inline const struct expr *expr_strip(const struct expr *expr)
     return expr;
 }
 
+/* The i-th part of it that is an expression; NULL: there are no more. */
+const struct expr *expr_child(const struct expr *expr, size_t i);
+
 /* "instant vector", "range vector", "scalar", "string": how texts for people name a type. */
 const char *value_type_text(enum value_type type);
 

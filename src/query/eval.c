@@ -2,6 +2,7 @@
 #include "src/base/clock.h"
 #include "src/query/extended.h"
 #include "src/query/impl.h"
+#include "src/query/shared.h"
 
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -245,13 +246,9 @@ static int negate_column(void *ctx, struct column *column)
     return emit_column(op->out, column);
 }
 
-int eval_vector(struct eval *ev, const struct expr *expr, const struct grid *grid, struct emit out)
+static int eval_operator(struct eval *ev, const struct expr *expr, const struct grid *grid, struct emit out)
 {
     struct negate_op negate = {grid->n, out};
-    int rc = eval_check(ev, 0); /* before each operator takes its columns */
-    if (rc < 0) {
-        return rc;
-    }
     switch (expr->kind) {
     case EXPR_SELECTOR:
         return expr->extent == EXTENT_SMOOTHED ? eval_smoothed(ev, expr, grid, out)
@@ -274,6 +271,21 @@ int eval_vector(struct eval *ev, const struct expr *expr, const struct grid *gri
         break;
     }
     return eval_fail(ev, "expected an instant vector, got %s", value_type_text(expr->type));
+}
+
+int eval_vector(struct eval *ev, const struct expr *expr, const struct grid *grid, struct emit out)
+{
+    int rc = eval_check(ev, 0); /* before each operator takes its columns */
+    struct shared_part *part = ev->shared ? shared_part_of(ev->shared, expr) : NULL;
+    if (rc < 0 || (part && shared_replay(ev, part, grid, out, &rc))) {
+        return rc;
+    }
+    if (!part) {
+        return eval_operator(ev, expr, grid, out);
+    }
+    rc = eval_operator(ev, expr, grid, shared_record(ev, part, grid, out));
+    shared_recorded(ev, part, rc);
+    return rc;
 }
 
 static int eval_scalar_binary(struct eval *ev, const struct expr *expr, const struct grid *grid, double *out)

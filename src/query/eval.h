@@ -92,7 +92,8 @@ struct eval {
     uint64_t samples_held;
     uint64_t work_left; /* until the clock is looked at */
     struct eval_notes notes;
-    size_t helpers_bytes; /* the most that other threads held */
+    struct shared *shared; /* what stands twice (shared.h), or NULL */
+    size_t helpers_bytes;  /* the most that other threads held */
 };
 
 /* Vector-typed expressions. Stops at the first error. */

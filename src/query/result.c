@@ -3,6 +3,7 @@
 #include "src/query/extended.h"
 #include "src/query/impl.h"
 #include "src/query/labelset.h"
+#include "src/query/shared.h"
 #include "src/query/step_stats.h"
 #include "src/query/tiers.h"
 
@@ -234,6 +235,7 @@ static int run_on_snapshot(struct store *store, const struct expr *expr, const s
     struct query_result result;
     tiers_init(&ev);
     step_stats_init(&ev, grid);
+    ev.shared = shared_find(&ev, expr);
     rc = run(&ev, expr, grid, &result);
     snapshot_close(ev.snapshot);
     if (rc == 0) {
