@@ -171,7 +171,8 @@ static void limits_have_prometheus_types(void **state)
     assert_int_equal(raw_status(answer), 422);
     assert_true(raw_has(answer, "\"errorType\":\"execution\",\"error\":\"query processing would load too many series"));
     assert_int_equal(raw_status(raw_get(&arena, port, "/api/v1/query?query=many%7Bi%3D~%221.%22%7D", NULL)), 200);
-    answer = raw_get(&arena, port, "/api/v1/query?query=many%7Bi%3D~%221.%22%7D%2Bon(i)many%7Bi%3D~%221%5B0-9%5D%22%7D", NULL);
+    answer = raw_get(&arena, port, "/api/v1/query?query=many%7Bi%3D~%221.%22%7D%2Bon(i)many%7Bi%3D~%221%5B0-9%5D%22%7D",
+                     NULL);
     assert_int_equal(raw_status(answer), 422); /* ten and ten */
     int64_t limited = self_get(SELF_QUERIES_LIMITED);
     api.query_max_samples = 5;
