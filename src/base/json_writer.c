@@ -229,8 +229,28 @@ void json_seconds_text(int64_t ms, struct json_seconds_text *out)
     memcpy(out->text, end_of_text - out->len, out->len);
 }
 
+static size_t format_kept(struct json_values *values, double value, char *out)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof(bits));
+    size_t place = (size_t)((bits * 0x9e3779b97f4a7c15u) >> 55); /* the upper nine bits */
+    uint8_t len = values->v[place].len;
+    if (len && values->v[place].bits == bits) {
+        memcpy(out, values->v[place].text, sizeof(values->v[place].text));
+        return len;
+    }
+    size_t n = number_format(value, out);
+    if (n <= sizeof(values->v[place].text)) {
+        values->v[place].bits = bits;
+        values->v[place].len = (uint8_t)n;
+        memcpy(values->v[place].text, out, n);
+    }
+    return n;
+}
+
 /* In one piece: of a large answer nearly everything is points. */
-void json_point_at(struct json_writer *w, const struct json_seconds_text *seconds, double value)
+void json_point_at(struct json_writer *w, const struct json_seconds_text *seconds, double value,
+                   struct json_values *values)
 {
     separate(w);
     char *at = buf_reserve(w->out, 1 + sizeof(seconds->text) + 2 + NUMBER_MAX + 2), *from = at;
@@ -241,7 +261,8 @@ void json_point_at(struct json_writer *w, const struct json_seconds_text *second
     memcpy(at, seconds->text, sizeof(seconds->text));
     at += seconds->len;
     memcpy(at, ",\"", 2);
-    at += 2 + number_format(value, at + 2);
+    at += 2;
+    at += values ? format_kept(values, value, at) : number_format(value, at);
     memcpy(at, "\"]", 2);
     w->out->len += (size_t)(at + 2 - from);
     w->out->p[w->out->len] = 0;
@@ -251,7 +272,7 @@ void json_point(struct json_writer *w, int64_t ms, double value)
 {
     struct json_seconds_text seconds;
     json_seconds_text(ms, &seconds);
-    json_point_at(w, &seconds, value);
+    json_point_at(w, &seconds, value, NULL);
 }
 
 void json_raw(struct json_writer *w, struct str json)

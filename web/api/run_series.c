@@ -4,7 +4,8 @@
 #include "src/base/ordered.h"
 
 #define PIECE_POINTS       4096
-#define POINTS_FOR_HELPERS 16384 /* about a millisecond */
+#define POINTS_FOR_HELPERS 16384 /* about half a millisecond */
+#define POINTS_FOR_VALUES  1024
 #define PIECE_BYTES_MAX    ((size_t)1 << 30)
 #define SLOTS_A_THREAD     3
 #define SLOTS              ((1 + ORDERED_HELPERS_MAX) * SLOTS_A_THREAD)
@@ -13,6 +14,7 @@ struct writing {
     struct answer *answer;
     const struct query_result *result;
     struct json_seconds_text *times; /* of each step, where there are steps; else NULL */
+    struct json_values *values;      /* by worker, or NULL */
     size_t *pieces;                  /* first series of each, and the end */
     struct buf slots[SLOTS];
 };
@@ -52,8 +54,10 @@ static void make_times(struct writing *w)
     }
 }
 
-static void write_points_on_steps(const struct writing *w, struct json_writer *json, const struct result_series *s)
+static void write_points_on_steps(const struct writing *w, unsigned worker, struct json_writer *json,
+                                  const struct result_series *s)
 {
+    struct json_values *values = w->values ? &w->values[worker] : NULL;
     size_t step = 0;
     int64_t t_ms = w->result->t_ms;
     for (size_t i = 0; i < s->n; i++) {
@@ -61,7 +65,7 @@ static void write_points_on_steps(const struct writing *w, struct json_writer *j
             t_ms += w->result->step_ms;
             step++;
         }
-        json_point_at(json, &w->times[step], s->points[i].v);
+        json_point_at(json, &w->times[step], s->points[i].v, values);
     }
 }
 
@@ -76,7 +80,7 @@ static void write_points(struct json_writer *json, const struct result_series *s
     }
 }
 
-static void write_one(const struct writing *w, struct json_writer *json, const struct result_series *s,
+static void write_one(const struct writing *w, unsigned worker, struct json_writer *json, const struct result_series *s,
                       struct answer *flush)
 {
     json_begin_object(json);
@@ -86,7 +90,7 @@ static void write_one(const struct writing *w, struct json_writer *json, const s
         json_key(json, STR("values"));
         json_begin_array(json);
         if (w->times) {
-            write_points_on_steps(w, json, s);
+            write_points_on_steps(w, worker, json, s);
         } else {
             write_points(json, s, flush);
         }
@@ -101,7 +105,7 @@ static void write_one(const struct writing *w, struct json_writer *json, const s
 static bool write_alone(struct writing *w)
 {
     for (size_t i = 0; i < w->result->n; i++) {
-        write_one(w, &w->answer->w, &w->result->series[i], w->answer);
+        write_one(w, 0, &w->answer->w, &w->result->series[i], w->answer);
         if (!answer_flush(w->answer)) {
             return false;
         }
@@ -113,7 +117,6 @@ static bool write_alone(struct writing *w)
 
 static void write_piece(void *ctx, unsigned worker, size_t piece, size_t slot)
 {
-    (void)worker;
     struct writing *w = ctx;
     struct buf *out = &w->slots[slot];
     struct json_writer json;
@@ -121,7 +124,7 @@ static void write_piece(void *ctx, unsigned worker, size_t piece, size_t slot)
     json_init(&json, out);
     json_begin_array(&json); /* for the commas; its bracket is left out */
     for (size_t i = w->pieces[piece]; i < w->pieces[piece + 1]; i++) {
-        write_one(w, &json, &w->result->series[i], NULL);
+        write_one(w, worker, &json, &w->result->series[i], NULL);
     }
 }
 
@@ -174,11 +177,15 @@ static bool write_together(struct writing *w, unsigned helpers)
 bool run_write_series(struct answer *a, const struct query_result *result)
 {
     struct writing w = {.answer = a, .result = result};
-    bool much = result->n > 1 && result->on_steps && points_of(result) >= POINTS_FOR_HELPERS;
-    unsigned helpers = much ? ordered_helpers_take(ORDERED_HELPERS_MAX) : 0;
+    size_t points = result->n > 1 && result->on_steps ? points_of(result) : 0;
+    unsigned helpers = points >= POINTS_FOR_HELPERS ? ordered_helpers_take(ORDERED_HELPERS_MAX) : 0;
     make_times(&w);
+    if (points >= POINTS_FOR_VALUES) {
+        w.values = mem_zalloc((1 + helpers) * sizeof(*w.values));
+    }
     bool written = helpers ? write_together(&w, helpers) : write_alone(&w);
     ordered_helpers_give(helpers);
+    mem_free(w.values);
     mem_free(w.times);
     return written;
 }

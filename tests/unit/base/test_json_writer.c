@@ -98,12 +98,47 @@ static void running_out_of_room_is_sticky(void **state)
     assert_true(out.len <= 8);
 }
 
+/* Kept or not, on one place or another, the text is the same. */
+static void points_with_kept_values(void **state)
+{
+    (void)state;
+    static struct json_values values;
+    static const double some[] = {0,        -0.0,      1,
+                                  -1,       0.1,       1.0 / 3,
+                                  -1.0 / 3, 1e300,     -1.7976931348623157e308,
+                                  5e-324,   1e-7,      123456789012345680.0,
+                                  INFINITY, -INFINITY, NAN};
+    auto_buf plain, kept;
+    buf_init(&plain, 1 << 24);
+    buf_init(&kept, 1 << 24);
+    struct json_writer a, b;
+    json_init(&a, &plain);
+    json_init(&b, &kept);
+    json_begin_array(&a);
+    json_begin_array(&b);
+    uint64_t random = 1;
+    for (int i = 0; i < 200000; i++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        double v = i % 3 == 0   ? some[i / 3 % 15]
+                   : i % 3 == 1 ? (double)(random >> 54) / 7
+                                : (double)(int64_t)random * 1e-9;
+        int64_t ms = (int64_t)(random % 2000000) - 1000000;
+        struct json_seconds_text seconds;
+        json_seconds_text(ms, &seconds);
+        json_point(&a, ms, v);
+        json_point_at(&b, &seconds, v, &values);
+    }
+    json_end_array(&a);
+    json_end_array(&b);
+    assert_true(str_eq(buf_str(&plain), buf_str(&kept)));
+    assert_true(str_find(buf_str(&kept), STR("\"0.3333333333333333\"]")) > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(commas_and_colons_are_placed),
-        cmocka_unit_test(strings_are_escaped_and_mended),
-        cmocka_unit_test(numbers_have_prometheus_shapes),
+        cmocka_unit_test(points_with_kept_values),        cmocka_unit_test(commas_and_colons_are_placed),
+        cmocka_unit_test(strings_are_escaped_and_mended), cmocka_unit_test(numbers_have_prometheus_shapes),
         cmocka_unit_test(running_out_of_room_is_sticky),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
