@@ -191,7 +191,7 @@ static bool is_in_head(const struct series *series, struct sample_columns *sampl
 {
     samples->n = 0;
     for (const struct strip *it = series->cohort->strips; it && !samples->n; it = it->next) {
-        if (!it->window->committed && strip_read(it, series->slot, 0, true, samples)) {
+        if (!it->window->committed && strip_read(it, series->slot, &STRIP_ALL, NULL, samples)) {
             return true;
         }
     }

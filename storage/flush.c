@@ -101,7 +101,7 @@ static void add_strip(struct flush *flush, const struct strip *strip)
     for (unsigned slot = COHORT_SLOTS; slot-- > 0;) {
         struct series *series = slots[slot];
         flush->columns.n = 0;
-        if (series && strip_read(strip, slot, 0, true, &flush->columns)) {
+        if (series && strip_read(strip, slot, &STRIP_ALL, NULL, &flush->columns)) {
             damage_note(flush->out.m->damage, "memory of series %llu is damaged: its samples of one window are lost",
                         (unsigned long long)series->id);
         } else if (series && flush->columns.n) {

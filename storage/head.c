@@ -79,6 +79,8 @@ const struct piece *strip_add(struct strip *strip, const struct run *run, const 
     piece->values_n += run->n;
     piece->samples = piece->values_n;
     piece->last_seq = seq;
+    piece->first_t = piece->n == 1 || row->t < piece->first_t ? row->t : piece->first_t;
+    piece->last_t = row->t > piece->last_t ? row->t : piece->last_t;
     return full;
 }
 
@@ -111,26 +113,30 @@ static void read_rows(const struct piece *piece, int64_t start_ms, unsigned slot
     }
 }
 
-static int read_piece(const struct strip *strip, const struct piece *piece, unsigned slot, uint32_t seq, bool all,
-                      struct sample_columns *out)
+static bool is_wanted(const struct strip *strip, const struct piece *piece, const struct strip_range *range)
 {
-    if (!piece->block) {
-        read_rows(piece, strip->window->start_ms, slot, seq, all, out);
-        return 0;
-    }
-    struct block block;
-    block_view((struct str){piece->block, piece->block_size}, &block);
-    int rc = block_read(&block, block_column(slot, 0), NULL, out);
-    return rc == ERR_NOT_FOUND ? 0 : rc;
+    int64_t first_ms = strip->window->start_ms + piece->first_t, last_ms = strip->window->start_ms + piece->last_t;
+    return range->all ||
+           (!seq_newer(piece->first_seq, range->seq) && first_ms <= range->to_ms && last_ms >= range->from_ms);
 }
 
-int strip_read(const struct strip *strip, unsigned slot, uint32_t seq, bool all, struct sample_columns *out)
+int strip_read(const struct strip *strip, unsigned slot, const struct strip_range *range, struct block_cache *caches,
+               struct sample_columns *out)
 {
     int rc = 0;
-    for (const struct piece *it = strip->pieces; it && rc == 0; it = it->next) {
-        if (all || !seq_newer(it->first_seq, seq)) {
-            rc = read_piece(strip, it, slot, seq, all, out);
+    unsigned number = 0;
+    for (const struct piece *it = strip->pieces; it && rc == 0; it = it->next, number++) {
+        if (!is_wanted(strip, it, range)) {
+            continue;
         }
+        if (!it->block) {
+            read_rows(it, strip->window->start_ms, slot, range->seq, range->all, out);
+            continue;
+        }
+        struct block block;
+        block_view((struct str){it->block, it->block_size}, &block);
+        rc = block_read(&block, block_column(slot, 0), caches ? &caches[number % STRIP_CACHES] : NULL, out);
+        rc = rc == ERR_NOT_FOUND ? 0 : rc;
     }
     return rc;
 }
@@ -153,6 +159,8 @@ struct piece *piece_seal(const struct strip *strip, const struct piece *raw, str
     struct piece *piece = mem_zalloc(sizeof(*piece));
     piece->first_seq = raw->first_seq;
     piece->last_seq = raw->last_seq;
+    piece->first_t = raw->first_t;
+    piece->last_t = raw->last_t;
     piece->samples = (uint32_t)builder->samples;
     piece->block_size = (uint32_t)block.len;
     piece->block = mem_alloc(block.len);

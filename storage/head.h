@@ -41,6 +41,7 @@ struct piece {
     double *values;
     uint32_t n, cap, values_n, values_cap;
     uint32_t first_seq, last_seq;
+    uint32_t first_t, last_t; /* the least and the greatest, as row.t */
     uint32_t samples;
     uint32_t block_size;
     char *block; /* NULL: raw */
@@ -101,8 +102,19 @@ struct strip *strip_of(struct cohort *cohort, struct window *window); /* made if
 /* Appends a row. The piece that was full, so that the row began a new one; else NULL. */
 const struct piece *strip_add(struct strip *strip, const struct run *run, const double *values, uint32_t seq);
 void strip_free(struct strip *strip);
-/* Appends what the series in that slot has, in order of arrival, without rows newer than seq. all: everything. */
-int strip_read(const struct strip *strip, unsigned slot, uint32_t seq, bool all, struct sample_columns *out) MUST_USE;
+/* Which rows are wanted. Pieces with none of these times are not looked at; of others more may be given. */
+struct strip_range {
+    int64_t from_ms, to_ms;
+    uint32_t seq; /* none that is newer, */
+    bool all;     /* unless all are wanted */
+};
+#define STRIP_ALL    ((struct strip_range){.from_ms = INT64_MIN, .to_ms = INT64_MAX, .all = true})
+/* Caches of sealed pieces, by their place in the strip: series of one strip read one after the other decode what they
+ * share once. A reader's own; the strips must stay while it is used. */
+#define STRIP_CACHES 8
+/* Appends what the series in that slot has, in order of arrival. caches: STRIP_CACHES, or NULL. */
+int strip_read(const struct strip *strip, unsigned slot, const struct strip_range *range, struct block_cache *caches,
+               struct sample_columns *out) MUST_USE;
 
 /* The same samples as a block, one column a slot; the caller exchanges it. Reads an immutable raw piece. */
 struct piece *piece_seal(const struct strip *strip, const struct piece *raw, struct block_builder *builder,

@@ -32,6 +32,7 @@ struct snapshot {
     MDB_cursor *blocks;
     struct disk disk;
     struct opened_set opened[OPENED_SETS]; /* by window */
+    struct block_cache head[STRIP_CACHES]; /* of the strip that was read last */
 };
 
 const struct disk *snapshot_disk(const struct snapshot *snapshot)
@@ -161,6 +162,9 @@ void snapshot_close(struct snapshot *snapshot)
     env_read_end(snapshot->txn);
     for (size_t i = 0; i < OPENED_SETS * OPENED_WAYS; i++) {
         block_cache_release(&snapshot->opened[i / OPENED_WAYS].ways[i % OPENED_WAYS].cache);
+    }
+    for (size_t i = 0; i < STRIP_CACHES; i++) {
+        block_cache_release(&snapshot->head[i]);
     }
     if (snapshot->listed) {
         delist(snapshot);
@@ -362,7 +366,7 @@ static bool is_wanted(const struct strip *strip, const struct snapshot *snapshot
 }
 
 /* Older windows first, and of one window what was frozen first: the order of arrival. */
-static int read_strips(const struct snapshot *snapshot, const struct series *series, int64_t from_ms, int64_t to_ms,
+static int read_strips(struct snapshot *snapshot, const struct series *series, int64_t from_ms, int64_t to_ms,
                        struct sample_columns *out)
 {
     vec(const struct strip *) strips = {0};
@@ -371,9 +375,10 @@ static int read_strips(const struct snapshot *snapshot, const struct series *ser
             vec_push(&strips, it);
         }
     }
+    const struct strip_range range = {.from_ms = from_ms, .to_ms = to_ms, .seq = snapshot->seq};
     int rc = 0;
     while (strips.len && rc == 0) {
-        rc = strip_read(vec_pop(&strips), series->slot, snapshot->seq, false, out);
+        rc = strip_read(vec_pop(&strips), series->slot, &range, snapshot->head, out);
     }
     vec_release(&strips);
     return rc;
