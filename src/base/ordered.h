@@ -6,7 +6,7 @@
  * process has as many at once as the machine has processors less one, so that many runs at once share them instead of
  * multiplying them.
  *
- * A run is worth its threads (some 50 µs) from about half a millisecond of work on.
+ * A run is worth its threads (some 30 µs) from about a seventh of a millisecond of work on.
  */
 #pragma once
 #include <stddef.h>

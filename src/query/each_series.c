@@ -6,8 +6,8 @@
 #define WORK_OF_A_SERIES 600
 #define WORK_OF_A_SAMPLE 2
 #define WORK_OF_A_STEP   3
-#define WORK_OF_A_PIECE  100000
-#define WORK_FOR_HELPERS 500000
+#define WORK_OF_A_PIECE  30000
+#define WORK_FOR_HELPERS 150000
 
 #define PIECE_SERIES_MAX 256
 #define PIECE_VALUES_MAX ((size_t)1 << 16) /* longer columns are not worth their memory */

@@ -3,8 +3,8 @@
 #include "src/base/mem.h"
 #include "src/base/ordered.h"
 
-#define PIECE_POINTS       4096
-#define POINTS_FOR_HELPERS 16384 /* about half a millisecond */
+#define PIECE_POINTS       2048
+#define POINTS_FOR_HELPERS 4096 /* about a tenth of a millisecond */
 #define POINTS_FOR_VALUES  1024
 #define PIECE_BYTES_MAX    ((size_t)1 << 30)
 #define SLOTS_A_THREAD     3
