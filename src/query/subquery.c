@@ -36,7 +36,21 @@ static int subquery_column(void *ctx, struct column *column)
 static bool may_repeat(const struct expr *expr)
 {
     expr = expr_strip(expr);
-    return expr->kind != EXPR_SELECTOR && (expr->kind != EXPR_CALL || expr->call.function->kind != FUNCTION_ROLLUP);
+    switch (expr->kind) {
+    case EXPR_SELECTOR:
+        return false;
+    case EXPR_CALL:
+        return expr->call.function->kind != FUNCTION_ROLLUP;
+    case EXPR_AGGREGATE: /* the others hand on the series that they choose */
+        return expr->aggregate.op == AGGR_TOPK || expr->aggregate.op == AGGR_BOTTOMK ||
+                       expr->aggregate.op == AGGR_LIMITK || expr->aggregate.op == AGGR_LIMIT_RATIO
+                   ? may_repeat(expr->aggregate.expr)
+                   : expr->aggregate.op == AGGR_COUNT_VALUES;
+    case EXPR_UNARY:
+        return may_repeat(expr->unary.expr);
+    default:
+        return true;
+    }
 }
 
 /* Columns held until all are there, because the same labels are one series. */
