@@ -92,12 +92,35 @@ static void keep(id_vec *cur, const id_vec *other, bool present)
     cur->len = n;
 }
 
+/* Values are interned, and few among the candidates: each is asked for once, or nearly so. */
+#define VALUES_KNOWN 64
+
+struct known_values {
+    struct {
+        const char *p; /* NULL: none */
+        bool matches;
+    } v[VALUES_KNOWN];
+};
+
+static bool matches_known(const struct matcher *m, struct str value, struct known_values *known)
+{
+    static const char missing[] = "";
+    const char *key = value.p ? value.p : missing;
+    size_t at = ((uintptr_t)key * 0x9e3779b97f4a7c15u) >> 58; /* the upper six bits */
+    if (known->v[at].p != key) {
+        known->v[at].matches = matcher_matches(m, value);
+        known->v[at].p = key;
+    }
+    return known->v[at].matches;
+}
+
 static void filter_each(const struct index *index, const struct matcher *m, id_vec *cur)
 {
+    struct known_values known = {0};
     size_t n = 0;
     for (size_t i = 0; i < cur->len; i++) {
         const struct series *series = index_get(index, cur->p[i]);
-        if (matcher_matches(m, series_label(series, m->name))) {
+        if (matches_known(m, series_label(series, m->name), &known)) {
             cur->p[n++] = cur->p[i];
         }
     }
