@@ -66,6 +66,13 @@ int reading_samples(struct reading *r, const struct series_ref *series)
 
 static size_t drop_stale(struct sample_columns *samples)
 {
+    uint64_t stale = 0;
+    for (size_t i = 0; i < samples->n; i++) { /* mostly there is none: told without a branch */
+        stale |= (uint64_t)sample_is_stale(samples->v[i]);
+    }
+    if (!stale) {
+        return samples->n;
+    }
     size_t n = 0;
     for (size_t i = 0; i < samples->n; i++) {
         if (!sample_is_stale(samples->v[i])) {

@@ -47,6 +47,21 @@ static void fit_extrapolation(struct windows *w)
     }
 }
 
+/* The first sample after limit_ms, from i on. Samples and steps come at even distances mostly: as many as the last time
+ * are stepped over at once. */
+static inline size_t after(const int64_t *t_ms, size_t i, size_t n, int64_t limit_ms, size_t *stride)
+{
+    size_t from = i;
+    if (*stride <= n - i && *stride && t_ms[i + *stride - 1] <= limit_ms) {
+        i += *stride;
+    }
+    while (i < n && t_ms[i] <= limit_ms) {
+        i++;
+    }
+    *stride = i - from;
+    return i;
+}
+
 void windows_fit(struct windows *w, const int64_t *t_ms, size_t n)
 {
     if (w->n == n && w->t_ms && memcmp(w->t_ms, t_ms, n * sizeof(*t_ms)) == 0) {
@@ -58,14 +73,10 @@ void windows_fit(struct windows *w, const int64_t *t_ms, size_t n)
     }
     memcpy(w->t_ms, t_ms, n * sizeof(*t_ms));
     w->n = n;
-    size_t lo = 0, hi = 0;
+    size_t lo = 0, hi = 0, lo_stride = 0, hi_stride = 0;
     for (size_t i = 0; i < w->steps; i++) {
-        while (hi < n && t_ms[hi] <= w->to_ms[i]) {
-            hi++;
-        }
-        while (lo < hi && t_ms[lo] <= w->from_ms[i]) {
-            lo++;
-        }
+        hi = after(t_ms, hi, n, w->to_ms[i], &hi_stride);
+        lo = after(t_ms, lo, hi, w->from_ms[i], &lo_stride);
         w->lo[i] = (uint32_t)lo;
         w->hi[i] = (uint32_t)hi;
     }
