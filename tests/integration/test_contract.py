@@ -93,6 +93,8 @@ REQUESTS = [
     *[("GET", Q, {"query": "up", "time": END, **p}) for p in (
         {"timeout": "5s"}, {"timeout": "1m0s"}, {"timeout": "1.5"}, {"timeout": "x"}, {"timeout": "-5m"}, {"stats": "x"},
         {"unknown": "1"}, {"dedup": "true"}, {"lookback_delta": "1m"})],
+    *[("GET", Q, {"query": q, "time": END, "stats": "all"}) for q in (
+        "up", "sum(up)", "rate(requests_total[5m])", "up + up", "sum(up) / sum(up)", "max_over_time(up[5m:1m])", "1", "nothing")],
     ("GET", Q, {"time": END}),
     ("POST", Q, {}),
     # range queries
@@ -226,7 +228,8 @@ def missing(theirs, ours, where=""):
 def in_order(data):
     """The order of series in an instant vector is nobody's promise."""
     if isinstance(data, dict):
-        data.pop("stats", None)  # how long it took is each server's own
+        stats = data.pop("stats", None)  # how long it took is each server's own
+        data["looked at"] = stats and stats["samples"]["totalQueryableSamples"]
     if isinstance(data, dict) and data.get("resultType") == "vector":
         data["result"].sort(key=lambda s: json.dumps(s["metric"], sort_keys=True))
     return data

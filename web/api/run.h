@@ -25,7 +25,7 @@ struct run_options {
     int64_t timeout_ms, lookback_ms;
     enum query_resolution resolution;
     bool nocache;
-    bool per_step; /* stats=all, and promql-per-step-stats is on */
+    bool per_step; /* samples are counted as Prometheus counts them: stats are asked for */
     /* run_query() tells: */
     int64_t queue_us;
 };

@@ -1,4 +1,5 @@
 /* A query's result as Prometheus' JSON: matrix, vector, scalar or string, then what it cost. */
+#include "src/query/features.h"
 #include "web/api/run.h"
 #include "web/api/run_series.h"
 
@@ -42,10 +43,8 @@ static void write_timings(struct json_writer *w, const struct query_stats *s, in
     json_end_object(w);
 }
 
-/* Returns their sum, which is what each step alone would look at: more than what was read where windows overlap. */
-static uint64_t write_samples_per_step(struct json_writer *w, const struct query_result *result)
+static void write_samples_per_step(struct json_writer *w, const struct query_result *result)
 {
-    uint64_t total = 0;
     json_key(w, STR("totalQueryableSamplesPerStep"));
     json_begin_array(w);
     for (size_t i = 0; i < result->step_count; i++) {
@@ -53,13 +52,22 @@ static uint64_t write_samples_per_step(struct json_writer *w, const struct query
         json_double(w, (double)(result->t_ms + (int64_t)i * result->step_ms) / 1000);
         json_int(w, (int64_t)result->step_samples[i]);
         json_end_array(w);
-        total += result->step_samples[i];
     }
     json_end_array(w);
+}
+
+/* What each step alone would look at: more than what was read where windows overlap. */
+static uint64_t samples_of_steps(const struct query_result *result)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < result->step_count; i++) {
+        total += result->step_samples[i];
+    }
     return total;
 }
 
-static void write_stats(struct json_writer *w, const struct query_result *result, const struct run_options *options)
+static void write_stats(struct json_writer *w, const struct query_result *result, const struct run_options *options,
+                        bool all)
 {
     const struct query_stats *stats = &result->stats;
     json_key(w, STR("stats"));
@@ -68,8 +76,10 @@ static void write_stats(struct json_writer *w, const struct query_result *result
     write_timings(w, stats, options->queue_us);
     json_key(w, STR("samples"));
     json_begin_object(w);
-    uint64_t total = result->step_samples ? write_samples_per_step(w, result) : stats->samples;
-    json_field(w, "totalQueryableSamples", json_int, (int64_t)total);
+    if (all && (query_features() & FEATURE_PER_STEP_STATS)) {
+        write_samples_per_step(w, result);
+    }
+    json_field(w, "totalQueryableSamples", json_int, (int64_t)samples_of_steps(result));
     json_field(w, "peakSamples", json_int, (int64_t)stats->peak_samples);
     json_end_object(w);
     if (stats->tier != TIER_RAW) {
@@ -103,8 +113,9 @@ void run_answer(struct http_request *r, const struct run_options *options, struc
         buf_release(&a.out);
         return;
     }
-    if (http_param(r, "stats").len) {
-        write_stats(&a.w, result, options);
+    struct str wanted = http_param(r, "stats");
+    if (wanted.len) {
+        write_stats(&a.w, result, options, str_is(wanted, "all"));
     }
     json_end_object(&a.w);
     answer_end(&a, result->warnings, result->warning_count, result->infos, result->info_count);
