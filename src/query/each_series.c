@@ -109,16 +109,15 @@ static int take_piece(void *ctx, size_t piece, size_t slot)
 static void maker_init(struct maker *maker, const struct eval *ev, struct snapshot *twin)
 {
     maker->ev = *ev;
-    maker->ev.stats = (struct query_stats){0};
     maker->ev.notes = (struct eval_notes){0};
     maker->ev.err = &maker->err;
     if (twin) {
         arena_init(&maker->arena);
         maker->ev.snapshot = twin;
         maker->ev.arena = &maker->arena;
-        maker->ev.arena_base = 0;
-        maker->ev.options.max_memory_bytes -= eval_memory(ev);
+        maker->ev.arena_base = 0 - eval_memory(ev); /* what the query holds already counts for each thread's limit */
         maker->ev.options.progress = NULL;
+        maker->ev.stats = (struct query_stats){0};
     }
 }
 
@@ -127,7 +126,7 @@ static void maker_release(struct maker *maker, struct eval *ev, const struct ser
     if (maker->state && job->end) {
         job->end(maker->state);
     }
-    ev->stats.samples += maker->ev.stats.samples;
+    ev->stats.samples = maker->ev.stats.samples + (helper ? ev->stats.samples : 0);
     ev->stats.tier = maker->ev.stats.tier > ev->stats.tier ? maker->ev.stats.tier : ev->stats.tier;
     if (helper) {
         ev->helpers_bytes = maker->arena.used_bytes > ev->helpers_bytes ? maker->arena.used_bytes : ev->helpers_bytes;

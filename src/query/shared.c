@@ -4,7 +4,7 @@
 
 #define NODES_MAX  128
 #define TEXT_MAX   ((size_t)16 << 10) /* of all texts together */
-#define VALUES_MAX ((size_t)4 << 20)  /* kept of a part: 32 MiB */
+#define VALUES_MAX ((size_t)4 << 20)  /* kept of all parts: 32 MiB */
 
 enum part_state { PART_EMPTY, PART_RECORDING, PART_KEPT, PART_GIVEN_UP };
 
@@ -16,6 +16,7 @@ struct shared_part {
     struct column *columns;
     size_t n, cap;
     struct eval *ev; /* while recording: */
+    size_t *values_left;
     struct emit out;
     size_t note_count;
 };
@@ -29,6 +30,7 @@ struct shared {
     struct shared_part parts[NODES_MAX];
     struct place places[NODES_MAX];
     size_t part_count, place_count;
+    size_t values_left;
 };
 
 /* ---- before the query ---- */
@@ -63,6 +65,7 @@ static bool note_place(struct finding *f, const struct expr *expr)
     if (!part) {
         part = &shared->parts[shared->part_count++];
         part->text = arena_dup(f->ev->arena, text);
+        part->values_left = &shared->values_left;
     }
     shared->places[shared->place_count++] = (struct place){expr, part};
     return part->places++ > 0;
@@ -107,6 +110,7 @@ struct shared *shared_find(struct eval *ev, const struct expr *expr)
         return NULL;
     }
     struct finding f = {.ev = ev, .shared = arena_new(ev->arena, struct shared)};
+    f.shared->values_left = VALUES_MAX;
     buf_init(&f.text, TEXT_MAX);
     find(&f, expr);
     buf_release(&f.text);
@@ -150,7 +154,8 @@ bool shared_replay(struct eval *ev, struct shared_part *part, const struct grid 
 static int record(void *ctx, struct column *column)
 {
     struct shared_part *part = ctx;
-    if (part->state == PART_RECORDING && (part->n + 1) * part->grid.n <= VALUES_MAX) {
+    if (part->state == PART_RECORDING && part->grid.n <= *part->values_left) {
+        *part->values_left -= part->grid.n;
         arena_grow(part->ev->arena, part->columns, part->n, part->cap);
         struct column *kept = &part->columns[part->n++];
         *kept = *column;

@@ -145,6 +145,7 @@ static void ends_are_the_same(void **state)
     compare(&store, "rate(m_total[5m])", &(struct query_options){.max_series = 100}, ERR_LIMIT);
     compare(&store, "rate(m_total[5m])", &(struct query_options){.max_samples = 20000}, ERR_LIMIT);
     compare(&store, "rate(m_total[5m])", &(struct query_options){.max_samples = 100}, ERR_LIMIT);
+    compare(&store, "rate(m_total[5m])", &(struct query_options){.max_memory_bytes = 2 << 20}, ERR_LIMIT);
     compare(&store, "rate(m_total[5m])", &(struct query_options){.deadline_mono_ms = 1}, ERR_TIMEOUT);
     compare(&store, "rate(m_total[5m])", &(struct query_options){.cancelled = always}, ERR_CANCELLED);
     store.fail_read = -5;
