@@ -75,7 +75,7 @@ static void *help(void *arg)
 {
     const struct helper *helper = arg;
     struct run *run = helper->run;
-    thread_set_name("query helper");
+    thread_set_name("work-helper");
     pthread_mutex_lock(&run->mutex);
     while (!run->ended && run->claimed < run->o->pieces) {
         if (may_claim(run)) {

@@ -1,6 +1,6 @@
 /*
- * One column of each series of a selector: read and reckoned by all processors that are free, handed on in the order of
- * the series by the thread that asks.
+ * One column of each series of a selector: read and reckoned by up to four processors, as many as are free, handed on
+ * in the order of the series by the thread that asks.
  *
  * Each thread has a snapshot of its own (a twin: the same samples), an arena, and notes, which are put behind one
  * another in the order of the series. What comes out is the same, bit for bit, whatever the number of threads; little

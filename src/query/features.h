@@ -13,7 +13,7 @@ enum query_feature {
     FEATURE_EXTENDED_RANGE_SELECTORS = 1 << 2,
     FEATURE_BINOP_FILL_MODIFIERS = 1 << 3,
     FEATURE_DELAYED_NAME_REMOVAL = 1 << 4, /* names are always removed at the end here: no more than accepted */
-    FEATURE_PER_STEP_STATS = 1 << 5,       /* read by the API, for stats=all */
+    FEATURE_PER_STEP_STATS = 1 << 5,       /* the list of steps in stats=all */
 };
 
 /* "promql-duration-expr,promql-at-modifier": adds to what is enabled. Names of what is stable today are accepted and

@@ -7,6 +7,7 @@
 #include "src/query/reading.h"
 #include "src/query/rollup.h"
 #include "src/query/step_stats.h"
+#include "src/query/windows.h"
 
 struct points_task {
     const struct expr *call, *range;
@@ -18,6 +19,7 @@ struct points_task {
 struct sliding {
     const struct points_task *task;
     struct reading reading;
+    struct windows windows; /* of the points' last samples */
 };
 
 /* Markers at the window's ends are left out, so that first and last are samples. */
@@ -37,6 +39,7 @@ static void *sliding_begin(struct eval *ev, const void *task)
     struct sliding *s = arena_new(ev->arena, struct sliding);
     s->task = task;
     reading_init_range(&s->reading, ev, s->task->range, s->task->grid, s->task->source);
+    windows_init(&s->windows, ev, s->task->range, s->task->grid);
     return s;
 }
 
@@ -52,22 +55,21 @@ static int sliding_column(void *state, const struct series_ref *series, double *
     const struct points_task *task = s->task;
     const struct point_columns *points = &s->reading.points;
     const struct function *function = task->call->call.function;
-    size_t lo = 0, hi = 0;
+    const struct windows *windows = &s->windows;
     int rc = reading_points(&s->reading, series);
-    if (rc == 0 && step_stats_on(ev)) {
+    if (rc < 0 || points->n == 0) {
+        return rc;
+    }
+    if (step_stats_on(ev)) {
         step_stats_windows(ev, task->range, task->grid, points->t_last_ms, points->n);
     }
-    for (size_t i = 0; rc == 0 && i < task->grid->n; i++) {
-        struct point_window w = {.points = points};
-        window_of(ev, task->range, task->grid, i, &w.from_ms, &w.to_ms);
-        while (hi < points->n && points->t_last_ms[hi] <= w.to_ms) {
-            hi++;
-        }
-        while (lo < hi && points->t_last_ms[lo] <= w.from_ms) {
-            lo++;
-        }
-        w.lo = lo;
-        w.hi = hi;
+    windows_fit(&s->windows, points->t_last_ms, points->n);
+    for (size_t i = 0; rc == 0 && i < windows->steps; i++) {
+        struct point_window w = {.points = points,
+                                 .lo = windows->lo[i],
+                                 .hi = windows->hi[i],
+                                 .from_ms = windows->from_ms[i],
+                                 .to_ms = windows->to_ms[i]};
         w.share = (double)task->range->range.range_ms / (double)(w.to_ms - w.from_ms);
         trim(&w);
         v[i] = w.lo < w.hi ? function->points(&w) : absent();

@@ -1,6 +1,5 @@
 /* Selectors: instant vectors, and the samples of ranges. */
 #include "src/query/each_series.h"
-#include "src/query/extended.h"
 #include "src/query/reading.h"
 #include "src/query/step_stats.h"
 #include "src/query/windows.h"

@@ -1,5 +1,6 @@
 /*
- * How many samples each step of a query looks at: Prometheus' totalQueryableSamplesPerStep, with promql-per-step-stats.
+ * How many samples each step of a query looks at: Prometheus' totalQueryableSamplesPerStep (shown with
+ * promql-per-step-stats) and their sum, totalQueryableSamples.
  *
  * A step counts what it would count as an instant query: one for each series that an instant selector finds, and all
  * samples in each window, also those that were in the window of the step before. So it is no measure of what was read
@@ -13,7 +14,7 @@
 #include "src/query/eval.h"
 #include "src/query/tiers.h"
 
-/* Once per query, if query_options.per_step is set. */
+/* Once per query; counts if query_options.per_step is set. */
 void step_stats_init(struct eval *ev, const struct grid *grid);
 /* Whether what begins to be evaluated now counts; asked before, as a subquery hands out its steps while it is inside.
  */

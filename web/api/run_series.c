@@ -133,10 +133,7 @@ static int send_piece(void *ctx, size_t piece, size_t slot)
     (void)piece;
     struct writing *w = ctx;
     struct str text = buf_str(&w->slots[slot]);
-    if (w->slots[slot].failed) {
-        w->answer->out.failed = true;
-        return ERR_LIMIT;
-    }
+    w->answer->out.failed = w->answer->out.failed || w->slots[slot].failed; /* answer_end() tells */
     json_raw(&w->answer->w, str_slice(text, 1, text.len));
     return answer_flush(w->answer) ? 0 : ERR_CANCELLED;
 }

@@ -3,6 +3,7 @@
 #include "src/query/query.h"
 #include "tests/support/test.h"
 #include "tests/unit/query/fake_store.h"
+#include "tests/unit/query/result_equal.h"
 
 #include <math.h>
 
@@ -76,13 +77,7 @@ static void compare(struct store *store, const char *text, const struct query_op
         assert_string_equal(one.err.text, all.err.text);
     } else {
         const struct query_result *a = &one.result, *b = &all.result;
-        assert_true(a->n > 0);
-        assert_int_equal(a->n, b->n);
-        for (size_t i = 0; i < a->n; i++) {
-            assert_true(labels_eq(a->series[i].labels, b->series[i].labels));
-            assert_int_equal(a->series[i].n, b->series[i].n);
-            assert_memory_equal(a->series[i].points, b->series[i].points, a->series[i].n * sizeof(struct point));
-        }
+        assert_same_series(a, b);
         assert_int_equal(a->stats.samples, b->stats.samples);
         assert_int_equal(a->stats.series, b->stats.series);
         assert_int_equal(a->stats.peak_samples, b->stats.peak_samples);

@@ -2,6 +2,7 @@
 #include "src/query/query.h"
 #include "tests/support/test.h"
 #include "tests/unit/query/fake_store.h"
+#include "tests/unit/query/result_equal.h"
 
 #define SERIES   20
 #define SAMPLES  50
@@ -55,22 +56,11 @@ static struct query_result ask(const char *text)
     return result;
 }
 
-static void assert_same(const struct query_result *a, const struct query_result *b)
-{
-    assert_true(a->n > 0);
-    assert_int_equal(a->n, b->n);
-    for (size_t i = 0; i < a->n; i++) {
-        assert_true(labels_eq(a->series[i].labels, b->series[i].labels));
-        assert_int_equal(a->series[i].n, b->series[i].n);
-        assert_memory_equal(a->series[i].points, b->series[i].points, a->series[i].n * sizeof(struct point));
-    }
-}
-
 /* Both mean the same; in `twice` a part stands twice, so that the whole reads what `part` reads. */
 static void compare(const char *twice, const char *apart, const char *part)
 {
     struct query_result a = ask(twice), b = ask(apart), p = ask(part);
-    assert_same(&a, &b);
+    assert_same_series(&a, &b);
     assert_int_equal(a.stats.samples, p.stats.samples);
     assert_int_equal(a.stats.series, p.stats.series);
     assert_true(b.stats.samples > p.stats.samples);
@@ -96,7 +86,7 @@ static void other_steps_are_read_again(void **state)
     (void)state;
     struct query_result twice = ask("max_over_time(sum(a_total)[2m:10s]) - sum(a_total)");
     struct query_result apart = ask("max_over_time(sum(a_total)[2m:10s]) - sum(a_total{number!=\"\"})");
-    assert_same(&twice, &apart);
+    assert_same_series(&twice, &apart);
     assert_int_equal(twice.stats.samples, apart.stats.samples);
     twice = ask("max_over_time(sum(a_total)[2m:10s]) - min_over_time(sum(a_total)[2m:10s])");
     apart = ask("max_over_time(sum(a_total)[2m:10s])");
