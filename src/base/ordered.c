@@ -4,6 +4,7 @@
 #include "src/base/thread.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <unistd.h>
@@ -17,7 +18,8 @@ static unsigned helpers_there(void)
     static atomic_long processors;
     long n = atomic_load_explicit(&processors, memory_order_relaxed);
     if (n == 0) {
-        n = sysconf(_SC_NPROCESSORS_ONLN);
+        cpu_set_t ours;
+        n = sched_getaffinity(0, sizeof(ours), &ours) == 0 ? CPU_COUNT(&ours) : sysconf(_SC_NPROCESSORS_ONLN);
         atomic_store_explicit(&processors, n, memory_order_relaxed);
     }
     return n > 1 ? (unsigned)n - 1 : 0;
@@ -43,16 +45,11 @@ void ordered_helpers_give(unsigned n)
 struct run {
     const struct ordered *o;
     pthread_mutex_t mutex;
-    pthread_cond_t changed; /* a piece was done, a slot became free, or the end */
+    pthread_cond_t changed; /* a piece was done, a slot became free, a helper left, or the end */
     size_t claimed, taken;  /* pieces before it */
+    unsigned helping;       /* helpers that have not left yet, those included that have not come yet */
     bool *done;             /* by slot */
     bool ended;
-};
-
-struct helper {
-    struct run *run;
-    unsigned worker;
-    pthread_t thread;
 };
 
 /* With the mutex held. */
@@ -71,21 +68,19 @@ static void work_one(struct run *run, unsigned worker)
     pthread_cond_broadcast(&run->changed);
 }
 
-static void *help(void *arg)
+static void help(struct run *run, unsigned worker)
 {
-    const struct helper *helper = arg;
-    struct run *run = helper->run;
-    thread_set_name("work-helper");
     pthread_mutex_lock(&run->mutex);
     while (!run->ended && run->claimed < run->o->pieces) {
         if (may_claim(run)) {
-            work_one(run, helper->worker);
+            work_one(run, worker);
         } else {
             pthread_cond_wait(&run->changed, &run->mutex);
         }
     }
+    run->helping--;
+    pthread_cond_broadcast(&run->changed);
     pthread_mutex_unlock(&run->mutex);
-    return NULL;
 }
 
 /* The caller's part: takes what is next, else works on what nobody has begun, else waits. */
@@ -114,23 +109,139 @@ static int lead(struct run *run)
     return rc;
 }
 
+/* ---- threads ---- */
+
+/* Stays for good, and sleeps while it has no run. */
+struct helper {
+    struct helper *next; /* while it sleeps */
+    pthread_t thread;
+    pthread_cond_t asked;
+    struct run *run; /* to be taken up */
+    unsigned worker;
+};
+
+static struct {
+    pthread_mutex_t mutex;
+    struct helper *sleeping;
+} pool = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+/* With the pool's mutex held. */
+static void put_to_sleep(struct helper *helper)
+{
+    helper->next = pool.sleeping;
+    pool.sleeping = helper;
+}
+
+static void *thread_main(void *arg)
+{
+    struct helper *self = arg;
+    thread_set_name("work-helper");
+    pthread_mutex_lock(&pool.mutex);
+    for (;;) {
+        while (!self->run) {
+            pthread_cond_wait(&self->asked, &pool.mutex);
+        }
+        struct run *run = self->run;
+        unsigned worker = self->worker;
+        self->run = NULL;
+        pthread_mutex_unlock(&pool.mutex);
+        help(run, worker);
+        pthread_mutex_lock(&pool.mutex);
+        put_to_sleep(self);
+    }
+    return NULL;
+}
+
+/* The processors but the one that the caller runs on. A thread that wakes up while the others are busy for a moment
+ * more, with the client that has sent its request, say, would else be put there, before or behind the caller, and not
+ * be moved for some milliseconds: longer than most runs take. */
+static bool other_processors(cpu_set_t *out)
+{
+    int here = sched_getcpu();
+    if (here < 0 || pthread_getaffinity_np(pthread_self(), sizeof(*out), out) != 0) {
+        return false;
+    }
+    CPU_CLR((size_t)here, out);
+    return CPU_COUNT(out) > 0;
+}
+
+static struct helper *new_helper(struct run *run, unsigned worker, const cpu_set_t *processors)
+{
+    struct helper *helper = mem_zalloc(sizeof(*helper));
+    helper->run = run;
+    helper->worker = worker;
+    pthread_cond_init(&helper->asked, NULL);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    if (processors) {
+        pthread_attr_setaffinity_np(&attributes, sizeof(*processors), processors);
+    }
+    int failed = pthread_create(&helper->thread, &attributes, thread_main, helper);
+    pthread_attr_destroy(&attributes);
+    if (failed) {
+        mem_free(helper);
+        return NULL;
+    }
+    return helper;
+}
+
+/* NULL: there can be no thread; the others do its part. */
+static struct helper *ask(struct run *run, unsigned worker, const cpu_set_t *processors)
+{
+    pthread_mutex_lock(&pool.mutex);
+    struct helper *helper = pool.sleeping;
+    if (!helper) {
+        helper = new_helper(run, worker, processors);
+    } else {
+        pool.sleeping = helper->next;
+        helper->run = run;
+        helper->worker = worker;
+        if (processors) {
+            pthread_setaffinity_np(helper->thread, sizeof(*processors), processors);
+        }
+        pthread_cond_signal(&helper->asked);
+    }
+    pthread_mutex_unlock(&pool.mutex);
+    return helper;
+}
+
+/* One that has not taken up the run yet never will. */
+static bool withdraw(struct helper *helper, const struct run *run)
+{
+    pthread_mutex_lock(&pool.mutex);
+    bool absent = helper->run == run;
+    if (absent) {
+        helper->run = NULL;
+        put_to_sleep(helper);
+    }
+    pthread_mutex_unlock(&pool.mutex);
+    return absent;
+}
+
 int ordered_run(const struct ordered *o, unsigned helpers)
 {
     struct run run = {.o = o, .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
-    struct helper helper[ORDERED_HELPERS_MAX];
-    unsigned started = 0;
+    struct helper *asked[ORDERED_HELPERS_MAX];
     run.done = mem_zalloc(o->slots * sizeof(*run.done));
-    while (started < helpers && started < ORDERED_HELPERS_MAX) {
-        helper[started] = (struct helper){.run = &run, .worker = started + 1};
-        if (pthread_create(&helper[started].thread, NULL, help, &helper[started]) != 0) {
-            break; /* the others do its part */
-        }
-        started++;
+    run.helping = helpers < ORDERED_HELPERS_MAX ? helpers : ORDERED_HELPERS_MAX;
+    cpu_set_t processors;
+    bool others = helpers && other_processors(&processors);
+    const unsigned wanted = run.helping;
+    for (unsigned i = 0; i < wanted; i++) {
+        asked[i] = ask(&run, i + 1, others ? &processors : NULL);
     }
     int rc = lead(&run);
-    while (started > 0) {
-        pthread_join(helper[--started].thread, NULL);
+    unsigned absent = 0;
+    for (unsigned i = 0; i < wanted; i++) {
+        absent += !asked[i] || withdraw(asked[i], &run);
     }
+    pthread_mutex_lock(&run.mutex);
+    run.helping -= absent;
+    while (run.helping > 0) {
+        pthread_cond_wait(&run.changed, &run.mutex);
+    }
+    pthread_mutex_unlock(&run.mutex);
     pthread_cond_destroy(&run.changed);
     pthread_mutex_destroy(&run.mutex);
     mem_free(run.done);

@@ -2,11 +2,11 @@
  * Numbered pieces of work done by several threads, taken in order by the one that asks.
  *
  * The calling thread works, too, whenever the next piece is not done yet, so it never sits idle while others are busy
- * with earlier ones, and with no helpers all is done by it alone. Helpers are threads that live for one run; the whole
- * process has as many at once as the machine has processors less one, so that many runs at once share them instead of
- * multiplying them.
+ * with earlier ones, and with no helpers all is done by it alone. Helpers are threads that the process keeps, asleep
+ * while nobody needs them; as many work at once as the machine has processors less one, so that many runs at once share
+ * them instead of multiplying them. A helper that does not get to run in time is not waited for.
  *
- * A run is worth its threads (some 30 µs) from about a seventh of a millisecond of work on.
+ * A run is worth its helpers (some 30 µs until they are awake) from about a seventh of a millisecond of work on.
  */
 #pragma once
 #include <stddef.h>
