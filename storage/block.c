@@ -148,7 +148,9 @@ void block_builder_finish(const struct block_builder *b, struct buf *out)
 
 static uint32_t load32(const uint8_t *p)
 {
-    return (uint32_t)bytes_load_le(p, 4);
+    uint32_t v;
+    memcpy(&v, p, sizeof(v));
+    return le32toh(v);
 }
 
 static const uint8_t *time_entry(const struct block *block, uint32_t i)
@@ -159,32 +161,6 @@ static const uint8_t *time_entry(const struct block *block, uint32_t i)
 static const uint8_t *column_entry(const struct block *block, uint32_t i)
 {
     return block->columns + (size_t)i * COLUMN_ENTRY;
-}
-
-static bool directory_is_sound(const struct block *block)
-{
-    uint32_t end = 0;
-    for (uint32_t i = 0; i < block->time_count; i++) {
-        const uint8_t *e = time_entry(block, i);
-        uint32_t n = load32(e);
-        if (n == 0 || n > CHUNK_MAX_SAMPLES || load32(e + 4) <= end) {
-            return false;
-        }
-        end = load32(e + 4);
-    }
-    if (end != block->values_at - block->times_at) {
-        return false;
-    }
-    end = 0;
-    for (uint32_t i = 0; i < block->column_count; i++) {
-        const uint8_t *e = column_entry(block, i);
-        if (bytes_load_le(e + 2, 2) >= block->time_count || load32(e + 4) <= end ||
-            (i > 0 && block_column_id(block, i) >= block_column_id(block, i - 1))) {
-            return false;
-        }
-        end = load32(e + 4);
-    }
-    return end == block->size - block->values_at;
 }
 
 void block_view(struct str value, struct block *out)
@@ -207,8 +183,7 @@ int block_open(struct str value, struct block *out)
     }
     struct block block;
     block_view(value, &block);
-    if (block.values_at > value.len || bytes_load_le(p, 8) != XXH3_64bits(p + 8, block.times_at - 8) ||
-        !directory_is_sound(&block)) {
+    if (block.values_at > value.len || bytes_load64(p) != XXH3_64bits(p + 8, block.times_at - 8)) {
         return ERR_CORRUPT;
     }
     *out = block;
@@ -235,28 +210,33 @@ static uint32_t find_column(const struct block *block, uint16_t column)
     return low < block->column_count && block_column_id(block, low) == column ? low : block->column_count;
 }
 
-/* The bytes of a column. end and checksum stand one after the other in both directories. */
-static struct str column_bytes(const struct block *block, size_t base, const uint8_t *previous_end, const uint8_t *end)
+/* The bytes of a column, none when they do not lie within. end and checksum stand one after the other in both
+ * directories. */
+static struct str column_bytes(const struct block *block, size_t base, size_t limit, const uint8_t *previous_end,
+                               const uint8_t *end)
 {
-    uint32_t from = previous_end ? load32(previous_end) : 0;
-    return (struct str){(const char *)block->p + base + from, load32(end) - from};
+    uint32_t from = previous_end ? load32(previous_end) : 0, to = load32(end);
+    if (from >= to || to > limit - base) {
+        return (struct str){0};
+    }
+    return (struct str){(const char *)block->p + base + from, to - from};
 }
 
 static struct str time_bytes(const struct block *block, uint32_t i)
 {
     const uint8_t *e = time_entry(block, i);
-    return column_bytes(block, block->times_at, i ? e - TIME_ENTRY + 4 : NULL, e + 4);
+    return column_bytes(block, block->times_at, block->values_at, i ? e - TIME_ENTRY + 4 : NULL, e + 4);
 }
 
 static struct str value_bytes(const struct block *block, uint32_t i)
 {
     const uint8_t *e = column_entry(block, i);
-    return column_bytes(block, block->values_at, i ? e - COLUMN_ENTRY + 4 : NULL, e + 4);
+    return column_bytes(block, block->values_at, block->size, i ? e - COLUMN_ENTRY + 4 : NULL, e + 4);
 }
 
 static bool is_sound(struct str column, const uint8_t *entry)
 {
-    return column_checksum(column.p, column.len) == load32(entry + 8);
+    return column.p && column_checksum(column.p, column.len) == load32(entry + 8);
 }
 
 void block_cache_release(struct block_cache *cache)
@@ -276,19 +256,64 @@ static void *cached_reserve(struct block_cached *c, size_t n)
     return c->v;
 }
 
-static int read_times(const struct block *block, uint32_t i, size_t n, struct block_cached *cached)
+static bool is_cached(const struct block_cached *cached, struct str bytes, size_t from, size_t to)
 {
-    struct str bytes = time_bytes(block, i);
-    if (cached->at == (const uint8_t *)bytes.p && cached->n == n) {
-        return 0;
-    }
-    int64_t *t_ms = cached_reserve(cached, n);
-    if (!is_sound(bytes, time_entry(block, i)) || chunk_read_times(bytes, t_ms, n)) {
+    return cached->at == (const uint8_t *)bytes.p && cached->from == from && cached->to == to;
+}
+
+static void note_cached(struct block_cached *cached, struct str bytes, size_t from, size_t to)
+{
+    cached->at = (const uint8_t *)bytes.p;
+    cached->from = from;
+    cached->to = to;
+}
+
+static int read_times(const struct block *block, uint32_t i, struct block_cache *cache)
+{
+    if (i >= block->time_count) {
         return ERR_CORRUPT;
     }
-    cached->at = (const uint8_t *)bytes.p;
-    cached->n = n;
+    struct str bytes = time_bytes(block, i);
+    size_t n = load32(time_entry(block, i));
+    if (is_cached(&cache->times, bytes, 0, n)) {
+        return 0;
+    }
+    bool ascending;
+    if (n == 0 || n > CHUNK_MAX_SAMPLES || !is_sound(bytes, time_entry(block, i)) ||
+        chunk_read_times(bytes, cached_reserve(&cache->times, n), n, &ascending) || !ascending) {
+        return ERR_CORRUPT;
+    }
+    note_cached(&cache->times, bytes, 0, n);
+    cache->from_ms = INT64_MIN;
+    cache->to_ms = INT64_MAX;
+    cache->from = 0;
+    cache->to = n;
     return 0;
+}
+
+/* The first that is not before t_ms. */
+static size_t first_at_least(const int64_t *t_ms, size_t n, int64_t at_ms)
+{
+    size_t low = 0;
+    while (n > 0) {
+        size_t half = n / 2;
+        low += t_ms[low + half] < at_ms ? n - half : 0;
+        n = half;
+    }
+    return low;
+}
+
+/* Of the cached times. */
+static void find_part(struct block_cache *cache, int64_t from_ms, int64_t to_ms)
+{
+    if (cache->from_ms == from_ms && cache->to_ms == to_ms) {
+        return;
+    }
+    const int64_t *t_ms = cache->times.v;
+    cache->from_ms = from_ms;
+    cache->to_ms = to_ms;
+    cache->from = first_at_least(t_ms, cache->times.to, from_ms);
+    cache->to = to_ms == INT64_MAX ? cache->times.to : first_at_least(t_ms, cache->times.to, to_ms + 1);
 }
 
 static uint32_t time_of(const struct block *block, uint32_t i)
@@ -296,8 +321,9 @@ static uint32_t time_of(const struct block *block, uint32_t i)
     return (uint32_t)bytes_load_le(column_entry(block, i) + 2, 2);
 }
 
-/* The last one before it that serves as a reference, if it has the same times. */
-static int read_reference(const struct block *block, uint32_t i, size_t n, struct block_cached *cached)
+/* The last one before it that serves as a reference, if it has the same times: what is needed of it. */
+static int read_reference(const struct block *block, uint32_t i, size_t n, size_t from, size_t to,
+                          struct block_cached *cached)
 {
     uint32_t at = i;
     struct str bytes = {0};
@@ -307,45 +333,52 @@ static int read_reference(const struct block *block, uint32_t i, size_t n, struc
     if (!bytes.p || time_of(block, at) != time_of(block, i)) {
         return ERR_CORRUPT;
     }
-    if (cached->at == (const uint8_t *)bytes.p && cached->n == n) {
+    if (is_cached(cached, bytes, from, to)) {
         return 0;
     }
-    double *v = cached_reserve(cached, n);
-    if (!is_sound(bytes, column_entry(block, at)) || chunk_read_values(bytes, v, n, NULL)) {
+    double *v = cached_reserve(cached, to - from);
+    if (!is_sound(bytes, column_entry(block, at)) || chunk_read_part(bytes, n, from, to, v, NULL)) {
         return ERR_CORRUPT;
     }
-    cached->at = (const uint8_t *)bytes.p;
-    cached->n = n;
+    note_cached(cached, bytes, from, to);
     return 0;
 }
 
-static int read_column(const struct block *block, uint32_t at, struct block_cache *cache, struct sample_columns *out)
+static int read_column(const struct block *block, uint32_t at, int64_t from_ms, int64_t to_ms,
+                       struct block_cache *cache, struct sample_columns *out)
 {
-    uint32_t time = time_of(block, at);
-    size_t n = load32(time_entry(block, time));
+    if (read_times(block, time_of(block, at), cache)) {
+        return ERR_CORRUPT;
+    }
+    find_part(cache, from_ms, to_ms);
+    size_t n = cache->times.to, from = cache->from, to = cache->to;
+    if (from >= to) {
+        return 0;
+    }
     struct str bytes = value_bytes(block, at);
     bool leans = chunk_needs_reference(bytes);
-    if (read_times(block, time, n, &cache->times) || !is_sound(bytes, column_entry(block, at)) ||
-        (leans && read_reference(block, at, n, &cache->reference))) {
+    if (!is_sound(bytes, column_entry(block, at)) ||
+        (leans && read_reference(block, at, n, from, to, &cache->reference))) {
         return ERR_CORRUPT;
     }
-    sample_columns_reserve(out, n);
-    memcpy(out->t_ms + out->n, cache->times.v, n * sizeof(*out->t_ms));
-    if (chunk_read_values(bytes, out->v + out->n, n, leans ? cache->reference.v : NULL)) {
+    sample_columns_reserve(out, to - from);
+    if (chunk_read_part(bytes, n, from, to, out->v + out->n, leans ? cache->reference.v : NULL)) {
         return ERR_CORRUPT;
     }
-    out->n += n;
+    memcpy(out->t_ms + out->n, (const int64_t *)cache->times.v + from, (to - from) * sizeof(*out->t_ms));
+    sample_columns_added(out, to - from);
     return 0;
 }
 
-int block_read(const struct block *block, uint16_t column, struct block_cache *cache, struct sample_columns *out)
+int block_read(const struct block *block, uint16_t column, int64_t from_ms, int64_t to_ms, struct block_cache *cache,
+               struct sample_columns *out)
 {
     uint32_t at = find_column(block, column);
     if (at == block->column_count) {
         return ERR_NOT_FOUND;
     }
     struct block_cache own = {0};
-    int rc = read_column(block, at, cache ? cache : &own, out);
+    int rc = read_column(block, at, from_ms, to_ms, cache ? cache : &own, out);
     block_cache_release(&own);
     return rc;
 }

@@ -88,30 +88,43 @@ struct block {
     const uint8_t *times, *columns; /* directories */
     size_t times_at, values_at;
 };
-/* Checks checksum and directory: every column lies within. */
+/* Checks header and directory against their checksum; whether a column lies within is seen when it is read. */
 int block_open(struct str value, struct block *out) MUST_USE;
 /* Of bytes that block_builder_finish() made in this process. */
 void block_view(struct str value, struct block *out);
 uint16_t block_column_id(const struct block *block, uint32_t index);
-/* Appends the samples of one column. ERR_NOT_FOUND when it has none here, ERR_CORRUPT. cache: of this block or of
- * another one, may be NULL. */
+/* Appends the samples of one column with from <= t <= to. ERR_NOT_FOUND when the block has no such column,
+ * ERR_CORRUPT. cache: of this block or of another one, may be NULL. */
 struct block_cache;
-int block_read(const struct block *block, uint16_t column, struct block_cache *cache,
+int block_read(const struct block *block, uint16_t column, int64_t from_ms, int64_t to_ms, struct block_cache *cache,
                struct sample_columns *out) MUST_USE;
 
 /* Decoded time and reference columns, so that reading one series after the other decodes them once. Zeroed is empty. */
 struct block_cached {
     const uint8_t *at; /* the column's bytes: what it is known by */
-    void *v;           /* n times or values */
-    size_t n, cap;
+    void *v;           /* times or values [from, to) of it */
+    size_t from, to, cap;
 };
 struct block_cache {
-    struct block_cached times, reference;
+    struct block_cached times, reference; /* of times all */
+    int64_t from_ms, to_ms;               /* asked for last of these times, */
+    size_t from, to;                      /* and what they are */
 };
 void block_cache_release(struct block_cache *cache);
 
-/* Room for n more samples behind out->n. */
+static inline void sample_columns_clear(struct sample_columns *columns)
+{
+    columns->n = 0;
+    columns->unsettled = false;
+}
+/* Room for n more samples behind columns->n. */
 void sample_columns_reserve(struct sample_columns *columns, size_t n);
+/* So many have been written there, with times that ascend. */
+static inline void sample_columns_added(struct sample_columns *columns, size_t n)
+{
+    columns->unsettled |= columns->n && n && columns->t_ms[columns->n] <= columns->t_ms[columns->n - 1];
+    columns->n += n;
+}
 /* Sorted by time, times unique: of equal ones the later appended stays. */
 void sample_columns_settle(struct sample_columns *columns);
 /* Cuts to from <= t <= to; settled columns only. */

@@ -51,28 +51,35 @@ void chunk_add_times(struct buf *out, const int64_t *t_ms, size_t n, struct chun
     }
 }
 
-void chunk_read_delta2(struct bytes_reader *r, uint64_t *v, size_t n)
+bool chunk_read_delta2(struct bytes_reader *r, uint64_t *v, size_t n)
 {
     if (n < 2) {
-        return;
+        return true;
     }
-    uint64_t step = (uint64_t)bytes_read_zigzag(r);
-    v[1] = v[0] + step;
+    uint64_t step = (uint64_t)bytes_read_zigzag(r), last = v[0] + step;
+    bool ascending = (int64_t)last > (int64_t)v[0];
+    v[1] = last;
     if (n > 2) {
         pack_read(r, v + 2, n - 2);
-        for (size_t i = 2; i < n && !r->failed; i++) {
-            step += (uint64_t)bytes_unzigzag(v[i]);
-            v[i] = v[i - 1] + step;
-        }
     }
+    if (r->failed) {
+        return false;
+    }
+    for (size_t i = 2; i < n; i++) {
+        step += (uint64_t)bytes_unzigzag(v[i]);
+        uint64_t next = last + step;
+        ascending &= (int64_t)next > (int64_t)last;
+        v[i] = last = next;
+    }
+    return ascending;
 }
 
-int chunk_read_times(struct str in, int64_t *t_ms, size_t n)
+int chunk_read_times(struct str in, int64_t *t_ms, size_t n, bool *ascending)
 {
     struct bytes_reader r = bytes_reader_of(in);
     uint64_t *t = (uint64_t *)t_ms;
     t[0] = bytes_read_le(&r, 8);
-    chunk_read_delta2(&r, t, n);
+    *ascending = chunk_read_delta2(&r, t, n);
     return r.failed || bytes_left(&r) ? ERR_CORRUPT : 0;
 }
 
@@ -241,16 +248,18 @@ static void add_strangers(struct buf *out, const struct integers *in, const doub
     }
 }
 
-bool chunk_read_strangers(struct bytes_reader *r, double *v, size_t n)
+bool chunk_read_strangers(struct bytes_reader *r, double *v, struct chunk_part part)
 {
     uint64_t count = bytes_read_varint(r), at = 0;
     for (uint64_t i = 0; i < count && !r->failed; i++) {
         at += bytes_read_varint(r);
         uint64_t bits = bytes_read_le(r, 8);
-        if (at >= n) {
+        if (at >= part.n) {
             return false;
         }
-        v[at] = sample_from_bits(bits);
+        if (at >= part.from && at < part.to) {
+            v[at - part.from] = sample_from_bits(bits);
+        }
     }
     return !r->failed;
 }
@@ -378,18 +387,50 @@ static bool flags_fit(unsigned flags, size_t n, const double *reference)
 }
 
 /* All like the first. */
-static size_t fill(double *v, size_t n)
+static void fill(double *v, size_t n)
 {
     double value = v[0];
     for (size_t i = 1; i < n; i++) {
         v[i] = value;
     }
-    return n;
 }
 
-static bool read_residuals(struct bytes_reader *in, unsigned flags, double *v, size_t n, const double *reference)
+/* Of the integers x of values at, at + 1, ... those before the part are added up, those in it are restored. */
+static void restore_wanted(struct restorer *to, uint64_t *x, size_t at, size_t count, struct chunk_part part, double *v)
 {
-    if (!flags_fit(flags, n, reference)) {
+    size_t first = at < part.from ? part.from - at : 0, last = at + count > part.to ? part.to - at : count;
+    if (first >= count) {
+        first = count;
+        last = count;
+    }
+    for (size_t i = 0; i < first; i++) {
+        to->sum += x[i] + to->base;
+    }
+    if (first < last) {
+        restore(to, x + first, v + (at + first - part.from), last - first);
+    }
+}
+
+static bool restore_part(struct restorer *to, struct residual_reader *r, size_t at, struct chunk_part part, double *v)
+{
+    uint64_t x[PACK_BLOCK], *sum = to->flags & FLAG_DELTA ? &to->sum : NULL;
+    for (; at + PACK_BLOCK <= part.from; at += PACK_BLOCK) {
+        residual_skip(r, sum);
+        to->sum += to->base * PACK_BLOCK;
+    }
+    while (at < part.to) {
+        size_t count = part.n - at < PACK_BLOCK ? part.n - at : PACK_BLOCK;
+        residual_read(r, x, count);
+        restore_wanted(to, x, at, count, part, v);
+        at += count;
+    }
+    return at < part.n || residual_end(r);
+}
+
+static bool read_residuals(struct bytes_reader *in, unsigned flags, struct chunk_part part, double *v,
+                           const double *reference)
+{
+    if (!flags_fit(flags, part.n, reference)) {
         return false;
     }
     struct restorer to = {.flags = flags, .reference = reference};
@@ -403,29 +444,24 @@ static bool read_residuals(struct bytes_reader *in, unsigned flags, double *v, s
         return false;
     }
     size_t at = 0;
-    uint64_t x[PACK_BLOCK];
     if (flags & FLAG_DELTA) {
-        x[0] = (uint64_t)bytes_read_zigzag(in);
-        restore(&to, x, v, 1);
+        uint64_t first = (uint64_t)bytes_read_zigzag(in);
+        restore_wanted(&to, &first, 0, 1, part, v);
         at = 1;
     }
     struct residual_reader r;
-    if (!residual_open(&r, in, flags, n - at)) {
+    if (!residual_open(&r, in, flags, part.n - at)) {
         return false;
     }
     to.base = r.base;
     if (r.width == 0 && !(flags & (FLAG_DELTA | RESIDUAL_EXCEPTIONS | RESIDUAL_CODED))) {
-        x[0] = 0;
-        restore(&to, x, v, 1);
-        at = fill(v, n);
+        uint64_t zero = 0;
+        restore(&to, &zero, v, 1);
+        fill(v, part.to - part.from);
+    } else if (!restore_part(&to, &r, at, part, v)) {
+        return false;
     }
-    while (at < n) {
-        size_t count = n - at < PACK_BLOCK ? n - at : PACK_BLOCK;
-        residual_read(&r, x, count);
-        restore(&to, x, v + at, count);
-        at += count;
-    }
-    return residual_end(&r) && (!(flags & FLAG_STRANGERS) || chunk_read_strangers(&strangers, v, n));
+    return !(flags & FLAG_STRANGERS) || chunk_read_strangers(&strangers, v, part);
 }
 
 static bool read_constant(struct bytes_reader *r, double *v, size_t n)
@@ -435,20 +471,36 @@ static bool read_constant(struct bytes_reader *r, double *v, size_t n)
     return !r->failed && bytes_left(r) == 0;
 }
 
-int chunk_read_values(struct str in, double *v, size_t n, const double *reference)
+static int read_old_part(struct bytes_reader *r, unsigned mode, struct chunk_part part, double *v)
+{
+    auto_free double *all = mem_alloc(part.n * sizeof(*all));
+    int rc = chunk_read_old(r, mode, all, part.n);
+    if (rc == 0) {
+        memcpy(v, all + part.from, (part.to - part.from) * sizeof(*v));
+    }
+    return rc;
+}
+
+int chunk_read_part(struct str in, size_t n, size_t from, size_t to, double *v, const double *reference)
 {
     struct bytes_reader r = bytes_reader_of(in);
+    struct chunk_part part = {n, from, to};
     unsigned mode = (unsigned)bytes_read_le(&r, 1);
     if (r.failed) {
         return ERR_CORRUPT;
     }
     if (mode & MODE_RESIDUAL) {
-        return read_residuals(&r, mode & ~MODE_RESIDUAL, v, n, reference) ? 0 : ERR_CORRUPT;
+        return read_residuals(&r, mode & ~MODE_RESIDUAL, part, v, reference) ? 0 : ERR_CORRUPT;
     }
     if (mode == MODE_CONSTANT) {
-        return read_constant(&r, v, n) ? 0 : ERR_CORRUPT;
+        return read_constant(&r, v, to - from) ? 0 : ERR_CORRUPT;
     }
-    return chunk_read_old(&r, mode, v, n);
+    return read_old_part(&r, mode, part, v);
+}
+
+int chunk_read_values(struct str in, double *v, size_t n, const double *reference)
+{
+    return chunk_read_part(in, n, 0, n, v, reference);
 }
 
 bool chunk_needs_reference(struct str in)

@@ -32,10 +32,13 @@ void chunk_scratch_release(struct chunk_scratch *scratch);
 void chunk_add_times(struct buf *out, const int64_t *t_ms, size_t n, struct chunk_scratch *scratch);
 void chunk_add_values(struct buf *out, const double *v, size_t n, const double *reference,
                       struct chunk_scratch *scratch);
-/* All n, from exactly these bytes. On ERR_CORRUPT the output is undefined. */
-int chunk_read_times(struct str in, int64_t *t_ms, size_t n) MUST_USE;
+/* All n, from exactly these bytes. On ERR_CORRUPT the output is undefined. ascending: each greater than the last. */
+int chunk_read_times(struct str in, int64_t *t_ms, size_t n, bool *ascending) MUST_USE;
 /* reference: what chunk_add_values() had; NULL will do where chunk_needs_reference() says false. */
 int chunk_read_values(struct str in, double *v, size_t n, const double *reference) MUST_USE;
+/* Those with from <= i < to <= n, at least one; v and reference begin with that at `from`. What lies before is only
+ * added up and what lies behind is not looked at: damage there may go unseen. */
+int chunk_read_part(struct str in, size_t n, size_t from, size_t to, double *v, const double *reference) MUST_USE;
 bool chunk_needs_reference(struct str in);
 /* Whether a column so encoded is worth trying as a reference: integers that move, without one of their own. Walking a
  * scrape backwards with the last such column finds a histogram's count before its buckets. */

@@ -17,9 +17,13 @@ enum chunk_flags {
 #define CHUNK_MAX_SCALE 9
 extern const double chunk_powers[CHUNK_MAX_SCALE + 1]; /* of ten */
 
-/* In the place of the decimals that are none. v has n; false on damage. */
-bool chunk_read_strangers(struct bytes_reader *r, double *v, size_t n);
-/* Second order differences behind v[0], which is set. */
-void chunk_read_delta2(struct bytes_reader *r, uint64_t *v, size_t n);
+/* Which values of a column are wanted: from <= i < to <= n, at least one. */
+struct chunk_part {
+    size_t n, from, to;
+};
+/* In the place of the decimals that are none. v: of the part; false on damage. */
+bool chunk_read_strangers(struct bytes_reader *r, double *v, struct chunk_part part);
+/* Second order differences behind v[0], which is set. Whether all, as signed integers, ascend. */
+bool chunk_read_delta2(struct bytes_reader *r, uint64_t *v, size_t n);
 /* Modes 1 to 5; the mode byte is read. */
 int chunk_read_old(struct bytes_reader *r, unsigned mode, double *v, size_t n) MUST_USE;

@@ -46,7 +46,7 @@ static int read_decimals(struct bytes_reader *r, unsigned mode, double *v, size_
     for (size_t i = 0; i < n; i++) {
         v[i] = (double)(int64_t)k[i] / chunk_powers[scale];
     }
-    return chunk_read_strangers(&strangers, v, n) ? 0 : ERR_CORRUPT;
+    return chunk_read_strangers(&strangers, v, (struct chunk_part){n, 0, n}) ? 0 : ERR_CORRUPT;
 }
 
 /* Bits most significant first, as in the Gorilla paper. */

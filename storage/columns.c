@@ -61,19 +61,9 @@ static size_t *sort_runs(const int64_t *t_ms, size_t n, size_t *order, size_t *s
     }
 }
 
-/* Nearly always: looks at all of them without a branch. */
-static bool is_settled(const struct sample_columns *columns)
-{
-    uint64_t falls = 0;
-    for (size_t i = 1; i < columns->n; i++) {
-        falls |= (uint64_t)(columns->t_ms[i - 1] >= columns->t_ms[i]);
-    }
-    return falls == 0;
-}
-
 void sample_columns_settle(struct sample_columns *columns)
 {
-    if (is_settled(columns)) {
+    if (!columns->unsettled) {
         return;
     }
     size_t n = columns->n, kept = 0;

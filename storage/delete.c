@@ -189,7 +189,7 @@ static bool has_anything(struct snapshot *snapshot, series_id id, struct point_c
 /* Samples that are in no block yet. */
 static bool is_in_head(const struct series *series, struct sample_columns *samples)
 {
-    samples->n = 0;
+    sample_columns_clear(samples);
     for (const struct strip *it = series->cohort->strips; it && !samples->n; it = it->next) {
         if (!it->window->committed && strip_read(it, series->slot, &STRIP_ALL, NULL, samples)) {
             return true;

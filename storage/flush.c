@@ -100,7 +100,7 @@ static void add_strip(struct flush *flush, const struct strip *strip)
     pthread_rwlock_unlock(&flush->out.m->lock);
     for (unsigned slot = COHORT_SLOTS; slot-- > 0;) {
         struct series *series = slots[slot];
-        flush->columns.n = 0;
+        sample_columns_clear(&flush->columns);
         if (series && strip_read(strip, slot, &STRIP_ALL, NULL, &flush->columns)) {
             damage_note(flush->out.m->damage, "memory of series %llu is damaged: its samples of one window are lost",
                         (unsigned long long)series->id);

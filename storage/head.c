@@ -108,7 +108,8 @@ static void read_rows(const struct piece *piece, int64_t start_ms, unsigned slot
         const struct row *row = &piece->rows[i];
         if (row_has(row, slot) && (all || !seq_newer(row->seq, seq))) {
             out->t_ms[out->n] = start_ms + row->t;
-            out->v[out->n++] = piece->values[row->at + row_rank(row, slot)];
+            out->v[out->n] = piece->values[row->at + row_rank(row, slot)];
+            sample_columns_added(out, 1);
         }
     }
 }
@@ -135,7 +136,8 @@ int strip_read(const struct strip *strip, unsigned slot, const struct strip_rang
         }
         struct block block;
         block_view((struct str){it->block, it->block_size}, &block);
-        rc = block_read(&block, block_column(slot, 0), caches ? &caches[number % STRIP_CACHES] : NULL, out);
+        rc = block_read(&block, block_column(slot, 0), range->from_ms, range->to_ms,
+                        caches ? &caches[number % STRIP_CACHES] : NULL, out);
         rc = rc == ERR_NOT_FOUND ? 0 : rc;
     }
     return rc;
@@ -146,7 +148,7 @@ struct piece *piece_seal(const struct strip *strip, const struct piece *raw, str
 {
     block_builder_clear(builder);
     for (unsigned slot = COHORT_SLOTS; slot-- > 0;) { /* not to `used`: another thread's */
-        scratch->n = 0;
+        sample_columns_clear(scratch);
         read_rows(raw, strip->window->start_ms, slot, 0, true, scratch);
         if (scratch->n) {
             sample_columns_settle(scratch);

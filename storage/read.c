@@ -239,27 +239,36 @@ static int open_block(struct snapshot *snapshot, int64_t window_ms, struct str v
     return 0;
 }
 
-static void note_damage(struct snapshot *snapshot, const struct block_key *key, const struct series *series)
+/* Damage is noted and left out. */
+static int without_damage(struct snapshot *snapshot, const struct block_key *key, const struct series *series, int rc)
 {
-    damage_note(snapshot->m->damage, "block %llu (of the window from %lld ms): samples of series %llu are damaged",
-                (unsigned long long)key->number, (long long)key->window_ms, (unsigned long long)series->id);
-}
-
-/* One block's samples (or points) of the series. Damage is noted and left out. */
-static int read_block(struct snapshot *snapshot, const struct block_key *key, struct str value,
-                      const struct series *series, struct sample_columns *samples, struct point_columns *points)
-{
-    struct opened *it = NULL;
-    unsigned slot = slot_of(series);
-    int rc = open_block(snapshot, key->window_ms, value, &it);
-    if (rc == 0) {
-        rc = points ? tier_read_points(&it->block, slot, &it->cache, points)
-                    : block_read(&it->block, block_column(slot, 0), &it->cache, samples);
-    }
     if (rc == ERR_CORRUPT) {
-        note_damage(snapshot, key, series);
+        damage_note(snapshot->m->damage, "block %llu (of the window from %lld ms): samples of series %llu are damaged",
+                    (unsigned long long)key->number, (long long)key->window_ms, (unsigned long long)series->id);
     }
     return rc == ERR_CORRUPT || rc == ERR_NOT_FOUND ? 0 : rc;
+}
+
+static int read_block(struct snapshot *snapshot, const struct block_key *key, struct str value,
+                      const struct series *series, int64_t from_ms, int64_t to_ms, struct sample_columns *out)
+{
+    struct opened *it = NULL;
+    int rc = open_block(snapshot, key->window_ms, value, &it);
+    if (rc == 0) {
+        rc = block_read(&it->block, block_column(slot_of(series), 0), from_ms, to_ms, &it->cache, out);
+    }
+    return without_damage(snapshot, key, series, rc);
+}
+
+static int read_block_points(struct snapshot *snapshot, const struct block_key *key, struct str value,
+                             const struct series *series, struct point_columns *out)
+{
+    struct opened *it = NULL;
+    int rc = open_block(snapshot, key->window_ms, value, &it);
+    if (rc == 0) {
+        rc = tier_read_points(&it->block, slot_of(series), &it->cache, out);
+    }
+    return without_damage(snapshot, key, series, rc);
 }
 
 int snapshot_read_window(struct snapshot *snapshot, const struct series *series, enum tier tier, int64_t window_ms,
@@ -278,7 +287,7 @@ int snapshot_read_window(struct snapshot *snapshot, const struct series *series,
             break;
         }
         if (block_key_read(env_str(k), &found) && block_key_has(&found, slot_of(series))) {
-            rc = read_block(snapshot, &found, env_str(v), series, NULL, out);
+            rc = read_block_points(snapshot, &found, env_str(v), series, out);
         }
     }
     return rc == ERR_NOT_FOUND ? 0 : rc;
@@ -327,9 +336,8 @@ static int read_blocks(struct snapshot *snapshot, const struct series *series, i
             return 0;
         }
         if (found.group == group) {
-            rc = block_key_has(&found, slot_of(series)) ? read_block(snapshot, &found, env_str(v), series, out, NULL)
-                                                        : 0;
-            if (rc) {
+            if (block_key_has(&found, slot_of(series)) &&
+                (rc = read_block(snapshot, &found, env_str(v), series, from_ms, to_ms, out))) {
                 return rc;
             }
             op = MDB_NEXT;
@@ -400,7 +408,7 @@ int snapshot_read(struct snapshot *snapshot, series_id id, int64_t from_ms, int6
     struct metrics *m = snapshot->m;
     int64_t from = read_clamp(from_ms), to = read_clamp(to_ms);
     int rc = 0;
-    out->n = 0;
+    sample_columns_clear(out);
     pthread_rwlock_rdlock(&m->lock);
     const struct series *series = index_get(m->index, id);
     bool relevant = series && series->first_ms <= to && series->last_ms >= from;

@@ -52,6 +52,7 @@ struct sample_columns {
     int64_t *t_ms;
     double *v;
     size_t n, cap;
+    bool unsettled; /* storage/block.h; what snapshot_read() gives is settled */
 };
 void sample_columns_release(struct sample_columns *columns);
 int snapshot_read(struct snapshot *snapshot, series_id id, int64_t from_ms, int64_t to_ms,

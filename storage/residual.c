@@ -557,7 +557,8 @@ static void add_nibbles(struct residual_reader *r, uint64_t *v, size_t count)
     }
 }
 
-void residual_read(struct residual_reader *r, uint64_t *v, size_t count)
+/* Without the unit. */
+static void read_residuals(struct residual_reader *r, uint64_t *v, size_t count)
 {
     if (r->low_width || !r->coded) {
         pack_read_block(r->p, r->end, r->low_width, v, count);
@@ -571,12 +572,34 @@ void residual_read(struct residual_reader *r, uint64_t *v, size_t count)
         r->exceptions--;
         next_exception(r);
     }
+    r->at += count;
+}
+
+void residual_read(struct residual_reader *r, uint64_t *v, size_t count)
+{
+    read_residuals(r, v, count);
     if (r->unit != 1) {
         for (size_t i = 0; i < count; i++) {
             v[i] *= r->unit;
         }
     }
-    r->at += count;
+}
+
+void residual_skip(struct residual_reader *r, uint64_t *sum)
+{
+    if (!sum && !r->coded && r->next >= r->at + PACK_BLOCK) {
+        r->p += PACK_BLOCK / 8 * r->low_width;
+        r->at += PACK_BLOCK;
+        return;
+    }
+    uint64_t v[PACK_BLOCK], total = 0;
+    read_residuals(r, v, PACK_BLOCK);
+    for (size_t i = 0; i < PACK_BLOCK; i++) {
+        total += v[i];
+    }
+    if (sum) {
+        *sum += total * r->unit;
+    }
 }
 
 bool residual_end(const struct residual_reader *r)

@@ -55,5 +55,7 @@ bool residual_open(struct residual_reader *r, struct bytes_reader *in, unsigned 
 /* The next count (<= PACK_BLOCK; less only the last time), to each of which the caller adds r->base; all of
  * v[PACK_BLOCK] may be written. */
 void residual_read(struct residual_reader *r, uint64_t *v, size_t count);
+/* Passes over the next PACK_BLOCK. What residual_read() would have given is added to *sum, unless that is NULL. */
+void residual_skip(struct residual_reader *r, uint64_t *sum);
 /* Whether everything was there and was used. */
 bool residual_end(const struct residual_reader *r);

@@ -92,8 +92,8 @@ void tier_add_points(struct block_builder *b, unsigned slot, const struct point_
 static int read_field(const struct block *block, unsigned slot, enum field field, struct block_cache *cache,
                       struct sample_columns *scratch, size_t n, const double *otherwise, double constant, double *out)
 {
-    scratch->n = 0;
-    int rc = block_read(block, block_column(slot, field), cache, scratch);
+    sample_columns_clear(scratch);
+    int rc = block_read(block, block_column(slot, field), INT64_MIN, INT64_MAX, cache, scratch);
     if (rc == ERR_NOT_FOUND) {
         for (size_t i = 0; i < n; i++) {
             out[i] = otherwise ? otherwise[i] : constant;
@@ -112,7 +112,7 @@ static int read_field(const struct block *block, unsigned slot, enum field field
 static int read_all_fields(const struct block *block, unsigned slot, struct block_cache *cache,
                            struct sample_columns *s, struct point_columns *out)
 {
-    int rc = block_read(block, block_column(slot, FIELD_LAST), cache, s);
+    int rc = block_read(block, block_column(slot, FIELD_LAST), INT64_MIN, INT64_MAX, cache, s);
     if (rc) {
         return rc;
     }

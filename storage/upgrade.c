@@ -89,10 +89,13 @@ static bool read_old_series(struct upgrade *u, struct str value, const uint8_t *
     const struct place *place = &u->places.p[id];
     struct sample_columns *out = &u->columns[group_slot(place->cohort, place->slot)];
     sample_columns_reserve(out, n);
-    if (chunk_read_times(t_bytes, out->t_ms + out->n, n) || chunk_read_values(v_bytes, out->v + out->n, n, NULL)) {
+    bool ascending;
+    if (chunk_read_times(t_bytes, out->t_ms + out->n, n, &ascending) ||
+        chunk_read_values(v_bytes, out->v + out->n, n, NULL)) {
         return false;
     }
-    out->n += n;
+    sample_columns_added(out, n);
+    out->unsettled |= !ascending;
     return true;
 }
 
@@ -155,7 +158,7 @@ static void build(struct upgrade *u, struct buf *out)
             sample_columns_settle(c);
             block_builder_add(&builder, block_column(slot, 0), c->t_ms, c->v, c->n);
             block_key_set(&u->key, slot);
-            c->n = 0;
+            sample_columns_clear(c);
         }
     }
     if (builder.columns.len) {

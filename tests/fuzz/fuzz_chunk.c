@@ -20,6 +20,9 @@ static void values_round_trip(struct buf *out, const double *v, size_t n, const 
     require(!out->failed && out->len <= n * 8 + 64);
     const double *needed = chunk_needs_reference(buf_str(out)) ? reference : NULL;
     require(chunk_read_values(buf_str(out), back, n, needed) == 0 && memcmp(back, v, n * 8) == 0);
+    size_t from = out->len * 31 % n, to = from + 1 + out->len * 17 % (n - from);
+    require(chunk_read_part(buf_str(out), n, from, to, back, needed ? needed + from : NULL) == 0 &&
+            memcmp(back, v + from, (to - from) * 8) == 0);
 }
 
 static void round_trip(const int64_t *t_ms, const double *v, size_t n)
@@ -28,7 +31,8 @@ static void round_trip(const int64_t *t_ms, const double *v, size_t n)
     buf_init(&out, 64 << 20);
     auto_free int64_t *back = mem_alloc(n * sizeof(*back));
     chunk_add_times(&out, t_ms, n, &scratch);
-    require(!out.failed && chunk_read_times(buf_str(&out), back, n) == 0 && memcmp(back, t_ms, n * 8) == 0);
+    bool ascending;
+    require(!out.failed && chunk_read_times(buf_str(&out), back, n, &ascending) == 0 && memcmp(back, t_ms, n * 8) == 0);
     values_round_trip(&out, v, n, NULL, (double *)back);
     auto_free double *reference = mem_zalloc(n * sizeof(*reference));
     for (size_t i = 1; i < n; i++) {
@@ -71,7 +75,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < n; i++) {
         reference[i] = (double)(i * i % 1000);
     }
-    bool times = chunk_read_times(in, t_ms, n) == 0, values = chunk_read_values(in, v, n, reference) == 0;
+    bool ascending;
+    bool times = chunk_read_times(in, t_ms, n, &ascending) == 0, values = chunk_read_values(in, v, n, reference) == 0;
     if (times || values) {
         round_trip(t_ms, v, n);
     }

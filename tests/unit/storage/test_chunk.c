@@ -42,6 +42,12 @@ static struct written {
     bool needs = chunk_needs_reference(buf_str(&out));
     assert_int_equal(chunk_read_values(buf_str(&out), back, n, needs ? reference : NULL), 0);
     assert_memory_equal(back, v, n * sizeof(*v));
+    for (size_t i = 0; i < 40; i++) { /* about the ends and the borders of blocks, and anywhere */
+        size_t from = (i < 20 ? i / 4 * 32 + i % 3 : i * 7919) % n, left = n - from;
+        size_t to = from + 1 + (i % 4 == 0 ? left - 1 : i * i * 31 % left);
+        assert_int_equal(chunk_read_part(buf_str(&out), n, from, to, back, needs ? reference + from : NULL), 0);
+        assert_memory_equal(back, v + from, (to - from) * sizeof(*v));
+    }
     if (needs) {
         assert_int_equal(chunk_read_values(buf_str(&out), back, n, NULL), ERR_CORRUPT);
     }
@@ -66,9 +72,14 @@ static size_t check_times(const int64_t *t, size_t n)
     buf_init(&out, 64 << 20);
     chunk_add_times(&out, t, n, &scratch);
     auto_free int64_t *back = mem_alloc(n * sizeof(*back));
-    assert_int_equal(chunk_read_times(buf_str(&out), back, n), 0);
+    bool ascending, ascend = true;
+    assert_int_equal(chunk_read_times(buf_str(&out), back, n, &ascending), 0);
     assert_memory_equal(back, t, n * sizeof(*t));
-    assert_int_equal(chunk_read_times(str_slice(buf_str(&out), 0, out.len - 1), back, n), ERR_CORRUPT);
+    for (size_t i = 1; i < n; i++) {
+        ascend = ascend && t[i] > t[i - 1];
+    }
+    assert_int_equal(ascending, ascend);
+    assert_int_equal(chunk_read_times(str_slice(buf_str(&out), 0, out.len - 1), back, n, &ascending), ERR_CORRUPT);
     return out.len;
 }
 
@@ -208,7 +219,8 @@ static void flipped_bytes_are_survived(void **state)
         out.p[rnd() % reach] ^= (char)(1 << rnd() % 8);
         int rc = chunk_read_values(buf_str(&out), v, n, other); /* any answer, no crash */
         assert_true(rc == 0 || rc == ERR_CORRUPT);
-        rc = chunk_read_times(buf_str(&out), t, n);
+        bool ascending;
+        rc = chunk_read_times(buf_str(&out), t, n, &ascending);
         assert_true(rc == 0 || rc == ERR_CORRUPT);
     }
 }

@@ -18,9 +18,41 @@ static void appended_samples_are_read_at_once(void **state)
     fixture_release(&f);
 }
 
+/* One snapshot, many ranges, series by turns: what is kept of one must not spoil the next. */
+static void check_ranges(struct store *store)
+{
+    auto_snapshot struct snapshot *snapshot = NULL;
+    assert_int_equal(snapshot_open(store, &snapshot), 0);
+    struct arena arena;
+    arena_init(&arena);
+    struct matcher matcher = {.op = MATCH_EQ, .name = METRIC_NAME, .value = STR("m")};
+    struct series_set set;
+    assert_int_equal(snapshot_select(snapshot, &matcher, 1, INT64_MIN, INT64_MAX, 0, &arena, &set), 0);
+    assert_int_equal(set.n, 3);
+    struct sample_columns c = {0};
+    uint64_t random = 1;
+    for (int round = 0; round < 3000; round++) {
+        random = random * 6364136223846793005u + 1442695040888963407u;
+        int64_t from = (int64_t)(random >> 33) % 2410 * 15000 - (int64_t)(random >> 20 & 1),
+                to = from + (int64_t)(random >> 10 & 1023) * 15000 * (round % 3);
+        int64_t first = (from + 14999) / 15000, last = to < 0 ? -1 : to / 15000;
+        last = last < 2399 ? last : 2399;
+        assert_int_equal(snapshot_read(snapshot, set.v[random >> 40 & 1].id, START + from, START + to, &c), 0);
+        assert_int_equal(c.n, last >= first ? last - first + 1 : 0);
+        for (size_t i = 0; i < c.n; i++) {
+            assert_int_equal(c.t_ms[i], START + (first + (int64_t)i) * 15000);
+            int64_t at = first + (int64_t)i;
+            assert_true(c.v[i] == (at == 100 ? -7 : (double)at * (double)((random >> 40 & 1) + 1)));
+        }
+    }
+    sample_columns_release(&c);
+    arena_release(&arena);
+}
+
 /* Ten hours at 15 s, three series, with a late and a doubled sample; the same before and after flush and reopening. */
 static void check_ten_hours(struct store *store)
 {
+    check_ranges(store);
     for (int s = 0; s < 3; s++) {
         char instance[2] = {(char)('a' + s), 0};
         struct sample_columns c = get(store, "m", instance, START, START + 10 * HOUR);
