@@ -3,23 +3,10 @@
 #include "src/base/clock.h"
 #include "src/base/counter.h"
 #include "src/base/mem.h"
+#include "storage/block_reader.h"
 #include "storage/family.h"
-#include "storage/tiers.h"
 
 #include <stdlib.h>
-
-/* Blocks of up to five days of one group stay open while its series are read one after the other. */
-#define OPENED_SETS 16
-#define OPENED_WAYS 4
-
-struct opened {
-    struct block block; /* p NULL: none */
-    struct block_cache cache;
-};
-struct opened_set {
-    struct opened ways[OPENED_WAYS];
-    unsigned next; /* the way that is given up next */
-};
 
 struct snapshot {
     struct snapshot *next, **prev;
@@ -29,9 +16,8 @@ struct snapshot {
     int64_t opened_ms; /* monotonic */
     uint32_t seq;
     MDB_txn *txn;
-    MDB_cursor *blocks;
+    struct block_reader *blocks;
     struct disk disk;
-    struct opened_set opened[OPENED_SETS]; /* by window */
     struct block_cache head[STRIP_CACHES]; /* of the strip that was read last */
 };
 
@@ -113,7 +99,7 @@ static int begin(struct snapshot *snapshot)
 {
     const struct env *env = &snapshot->m->store->envs[ENV_METRICS];
     int rc = env_read(env, &snapshot->txn);
-    return rc ? rc : env_code(mdb_cursor_open(snapshot->txn, env->dbi[DBI_BLOCKS], &snapshot->blocks));
+    return rc ? rc : block_reader_new(snapshot->m, snapshot->txn, &snapshot->blocks);
 }
 
 int snapshot_twin(const struct snapshot *of, struct snapshot **out)
@@ -156,13 +142,8 @@ void snapshot_close(struct snapshot *snapshot)
     if (!snapshot) {
         return;
     }
-    if (snapshot->blocks) {
-        mdb_cursor_close(snapshot->blocks);
-    }
+    block_reader_free(snapshot->blocks);
     env_read_end(snapshot->txn);
-    for (size_t i = 0; i < OPENED_SETS * OPENED_WAYS; i++) {
-        block_cache_release(&snapshot->opened[i / OPENED_WAYS].ways[i % OPENED_WAYS].cache);
-    }
     for (size_t i = 0; i < STRIP_CACHES; i++) {
         block_cache_release(&snapshot->head[i]);
     }
@@ -212,146 +193,22 @@ int snapshot_select(struct snapshot *snapshot, const struct matcher *matchers, s
     return 0;
 }
 
-static unsigned slot_of(const struct series *series)
-{
-    return group_slot(series->cohort->number, series->slot);
-}
-
-/* A block's directory is checked once a snapshot, not once a series. */
-static int open_block(struct snapshot *snapshot, int64_t window_ms, struct str value, struct opened **out)
-{
-    struct opened_set *set = &snapshot->opened[(uint64_t)(window_ms / WINDOW_MS) % OPENED_SETS];
-    for (unsigned i = 0; i < OPENED_WAYS; i++) {
-        if (set->ways[i].block.p == (const uint8_t *)value.p) {
-            *out = &set->ways[i];
-            return 0;
-        }
-    }
-    struct opened *it = &set->ways[set->next];
-    it->block.p = NULL;
-    int rc = block_open(value, &it->block);
-    if (rc) {
-        it->block.p = NULL;
-        return rc;
-    }
-    set->next = (set->next + 1) % OPENED_WAYS;
-    *out = it;
-    return 0;
-}
-
-/* Damage is noted and left out. */
-static int without_damage(struct snapshot *snapshot, const struct block_key *key, const struct series *series, int rc)
-{
-    if (rc == ERR_CORRUPT) {
-        damage_note(snapshot->m->damage, "block %llu (of the window from %lld ms): samples of series %llu are damaged",
-                    (unsigned long long)key->number, (long long)key->window_ms, (unsigned long long)series->id);
-    }
-    return rc == ERR_CORRUPT || rc == ERR_NOT_FOUND ? 0 : rc;
-}
-
-static int read_block(struct snapshot *snapshot, const struct block_key *key, struct str value,
-                      const struct series *series, int64_t from_ms, int64_t to_ms, struct sample_columns *out)
-{
-    struct opened *it = NULL;
-    int rc = open_block(snapshot, key->window_ms, value, &it);
-    if (rc == 0) {
-        rc = block_read(&it->block, block_column(slot_of(series), 0), from_ms, to_ms, &it->cache, out);
-    }
-    return without_damage(snapshot, key, series, rc);
-}
-
-static int read_block_points(struct snapshot *snapshot, const struct block_key *key, struct str value,
-                             const struct series *series, struct point_columns *out)
-{
-    struct opened *it = NULL;
-    int rc = open_block(snapshot, key->window_ms, value, &it);
-    if (rc == 0) {
-        rc = tier_read_points(&it->block, slot_of(series), &it->cache, out);
-    }
-    return without_damage(snapshot, key, series, rc);
-}
-
 int snapshot_read_window(struct snapshot *snapshot, const struct series *series, enum tier tier, int64_t window_ms,
                          struct point_columns *out)
 {
-    struct block_key key = {
-        .tier = (uint8_t)tier, .window_ms = window_ms, .group = series->cohort->number / GROUP_COHORTS};
-    uint8_t prefix[BLOCK_KEY_SIZE];
-    block_key_write(&key, prefix);
-    MDB_val k = env_val(prefix, BLOCK_PREFIX_SIZE), v;
-    int rc = 0;
-    for (MDB_cursor_op op = MDB_SET_RANGE; rc == 0; op = MDB_NEXT) {
-        struct block_key found;
-        rc = env_code(mdb_cursor_get(snapshot->blocks, &k, &v, op));
-        if (rc || k.mv_size < BLOCK_PREFIX_SIZE || memcmp(k.mv_data, prefix, BLOCK_PREFIX_SIZE) != 0) {
-            break;
-        }
-        if (block_key_read(env_str(k), &found) && block_key_has(&found, slot_of(series))) {
-            rc = read_block_points(snapshot, &found, env_str(v), series, out);
-        }
-    }
-    return rc == ERR_NOT_FOUND ? 0 : rc;
+    return block_reader_points(snapshot->blocks, series, tier, window_ms, out);
 }
 
 int snapshot_delete_blocks(struct snapshot *snapshot, enum tier tier, int64_t window_ms, uint32_t group,
                            struct kv_job *job)
 {
-    struct block_key key = {.tier = (uint8_t)tier, .window_ms = window_ms, .group = group};
-    uint8_t prefix[BLOCK_KEY_SIZE];
-    block_key_write(&key, prefix);
-    MDB_val k = env_val(prefix, BLOCK_PREFIX_SIZE), v;
-    int rc = 0;
-    for (MDB_cursor_op op = MDB_SET_RANGE; rc == 0; op = MDB_NEXT) {
-        rc = env_code(mdb_cursor_get(snapshot->blocks, &k, &v, op));
-        if (rc || k.mv_size < BLOCK_PREFIX_SIZE || memcmp(k.mv_data, prefix, BLOCK_PREFIX_SIZE) != 0) {
-            break;
-        }
-        kv_job_put(job, DBI_BLOCKS, env_str(k), (struct str){0});
-    }
-    return rc == ERR_NOT_FOUND ? 0 : rc;
-}
-
-/* Jumps from window to window: keys are (tier, window, group, ...). */
-static int read_blocks(struct snapshot *snapshot, const struct series *series, int64_t from_ms, int64_t to_ms,
-                       struct sample_columns *out)
-{
-    struct block_key key = {
-        .tier = TIER_RAW, .window_ms = window_start(from_ms), .group = series->cohort->number / GROUP_COHORTS};
-    const uint32_t group = key.group;
-    MDB_cursor_op op = MDB_SET_RANGE;
-    for (;;) {
-        uint8_t raw[BLOCK_KEY_SIZE];
-        block_key_write(&key, raw);
-        MDB_val k = env_val(raw, BLOCK_PREFIX_SIZE), v;
-        struct block_key found;
-        int rc = env_code(mdb_cursor_get(snapshot->blocks, &k, &v, op));
-        if (rc) {
-            return rc == ERR_NOT_FOUND ? 0 : rc;
-        }
-        if (!block_key_read(env_str(k), &found)) {
-            op = MDB_NEXT; /* told at the start */
-            continue;
-        }
-        if (found.tier != TIER_RAW || found.window_ms > to_ms) {
-            return 0;
-        }
-        if (found.group == group) {
-            if (block_key_has(&found, slot_of(series)) &&
-                (rc = read_block(snapshot, &found, env_str(v), series, from_ms, to_ms, out))) {
-                return rc;
-            }
-            op = MDB_NEXT;
-            continue;
-        }
-        key.window_ms = found.group < group ? found.window_ms : found.window_ms + WINDOW_MS;
-        op = MDB_SET_RANGE;
-    }
+    return block_reader_delete(snapshot->blocks, tier, window_ms, group, job);
 }
 
 int snapshot_read_raw_window(struct snapshot *snapshot, const struct series *series, int64_t window_ms,
                              struct sample_columns *out)
 {
-    int rc = read_blocks(snapshot, series, window_ms, window_ms + WINDOW_MS - 1, out);
+    int rc = block_reader_samples(snapshot->blocks, series, window_ms, window_ms + WINDOW_MS - 1, out);
     sample_columns_settle(out);
     return rc;
 }
@@ -419,7 +276,7 @@ int snapshot_read(struct snapshot *snapshot, series_id id, int64_t from_ms, int6
     }
     pthread_rwlock_unlock(&m->lock);
     if (on_disk) {
-        rc = read_blocks(snapshot, series, from, to, out);
+        rc = block_reader_samples(snapshot->blocks, series, from, to, out);
     }
     if (on_disk && head && rc == 0) {
         pthread_rwlock_rdlock(&m->lock);

@@ -3,7 +3,7 @@
 #include "src/base/ordered.h"
 
 /* In about nanoseconds. */
-#define WORK_OF_A_SERIES 600
+#define WORK_OF_A_SERIES 1200
 #define WORK_OF_A_SAMPLE 2
 #define WORK_OF_A_STEP   3
 #define WORK_OF_A_PIECE  30000
