@@ -64,11 +64,6 @@ void buf_add(struct buf *buf, struct str s)
     buf_add_bytes(buf, s.p, s.len);
 }
 
-void buf_add_char(struct buf *buf, char c)
-{
-    buf_add_bytes(buf, &c, 1);
-}
-
 void buf_addf(struct buf *buf, const char *fmt, ...)
 {
     char small[256];

@@ -25,8 +25,16 @@ void buf_clear(struct buf *buf);                  /* empty, memory kept, failed 
 char *buf_reserve(struct buf *buf, size_t n);
 void buf_add(struct buf *buf, struct str s);
 void buf_add_bytes(struct buf *buf, const void *p, size_t n);
-void buf_add_char(struct buf *buf, char c);
 void buf_addf(struct buf *buf, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static inline void buf_add_char(struct buf *buf, char c)
+{
+    if (buf->len + 1 < buf->cap && buf->len < buf->max && !buf->failed) {
+        buf->p[buf->len++] = c;
+        buf->p[buf->len] = '\0';
+    } else {
+        buf_add_bytes(buf, &c, 1);
+    }
+}
 void buf_drop_front(struct buf *buf, size_t n); /* memmove; for protocol readers */
 static inline struct str buf_str(const struct buf *buf)
 {

@@ -86,17 +86,33 @@ static void add_control(struct buf *out, unsigned char c)
     }
 }
 
-static void add_string(struct buf *out, struct str s)
+/* Bytes that stand for themselves, from the first on. */
+static size_t plain_length(struct str s)
 {
-    buf_add_char(out, '"');
+    size_t i = 0;
+    for (; i + 8 <= s.len; i += 8) {
+        unsigned plain = 1;
+        for (size_t k = 0; k < 8; k++) {
+            plain &= is_plain((unsigned char)s.p[i + k]);
+        }
+        if (!plain) {
+            break;
+        }
+    }
+    while (i < s.len && is_plain((unsigned char)s.p[i])) {
+        i++;
+    }
+    return i;
+}
+
+static void add_escaped(struct buf *out, struct str s)
+{
     size_t i = 0;
     while (i < s.len) {
-        size_t from = i;
-        while (i < s.len && is_plain((unsigned char)s.p[i])) {
-            i++;
-        }
-        if (i > from) {
-            buf_add_bytes(out, s.p + from, i - from);
+        size_t plain = plain_length(str_slice(s, i, s.len));
+        if (plain) {
+            buf_add_bytes(out, s.p + i, plain);
+            i += plain;
             continue;
         }
         unsigned char c = (unsigned char)s.p[i];
@@ -111,6 +127,27 @@ static void add_string(struct buf *out, struct str s)
         i += n ? n : 1;
     }
     buf_add_char(out, '"');
+}
+
+static void add_string(struct buf *out, struct str s)
+{
+    char *at = buf_reserve(out, s.len + 2);
+    if (!at) {
+        return;
+    }
+    size_t plain = plain_length(s);
+    *at = '"';
+    if (plain) {
+        memcpy(at + 1, s.p, plain);
+    }
+    out->len += plain + 1;
+    if (plain < s.len) {
+        add_escaped(out, str_slice(s, plain, s.len));
+        return;
+    }
+    at[plain + 1] = '"';
+    at[plain + 2] = '\0';
+    out->len++;
 }
 
 void json_key(struct json_writer *w, struct str key)

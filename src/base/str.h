@@ -40,11 +40,12 @@ static inline bool str_is(struct str a, const char *cstr)
     return str_eq(a, str_of(cstr));
 }
 
-/* memcmp order, shorter first on a common prefix: the order of label names and values. */
+/* memcmp order, shorter first on a common prefix: the order of label names and values. Of series that are compared most
+ * labels are the same text at the same place. */
 static inline int str_cmp(struct str a, struct str b)
 {
     size_t n = a.len < b.len ? a.len : b.len;
-    int c = n ? memcmp(a.p, b.p, n) : 0;
+    int c = n && a.p != b.p ? memcmp(a.p, b.p, n) : 0;
     return c ? c : (a.len > b.len) - (a.len < b.len);
 }
 

@@ -51,6 +51,25 @@ static void strings_are_escaped_and_mended(void **state)
     assert_string_equal(out.p, "\"\"");
 }
 
+/* Plain bytes are looked at eight at a time. */
+static void what_must_be_escaped_is_found_anywhere(void **state)
+{
+    (void)state;
+    auto_buf out;
+    buf_init(&out, 1000);
+    for (size_t len = 1; len < 34; len++) {
+        for (size_t at = 0; at < len; at++) {
+            char text[34], expected[40];
+            memset(text, 'a', len);
+            text[at] = '"';
+            int n = snprintf(expected, sizeof(expected), "\"%.*s\\%.*s\"", (int)at, text, (int)(len - at), text + at);
+            write_text(&out, (struct str){text, len});
+            assert_int_equal(out.len, n);
+            assert_string_equal(out.p, expected);
+        }
+    }
+}
+
 static void numbers_have_prometheus_shapes(void **state)
 {
     (void)state;
@@ -138,8 +157,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(points_with_kept_values),        cmocka_unit_test(commas_and_colons_are_placed),
-        cmocka_unit_test(strings_are_escaped_and_mended), cmocka_unit_test(numbers_have_prometheus_shapes),
-        cmocka_unit_test(running_out_of_room_is_sticky),
+        cmocka_unit_test(strings_are_escaped_and_mended), cmocka_unit_test(what_must_be_escaped_is_found_anywhere),
+        cmocka_unit_test(numbers_have_prometheus_shapes), cmocka_unit_test(running_out_of_room_is_sticky),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
