@@ -198,6 +198,10 @@ def expected(tree, ours, theirs):
     # 3.x (delayed name removal): series which differ in their name alone are no error while they are not in the result.
     if several and "same labelset" in text and ours[0] == 200:
         return True
+    # For the same reason series of different names that follow each other within a subquery stay two there, and windows that
+    # reach over both have two results of the same labels, where 2.x has made them one.
+    if several and theirs[0] == 200 and "same labelset" in str(ours[1].get("error")) and ":" in str(tree):
+        return True
     # 3.x: matches of one step that share labels are ambiguous also where a comparison filters them away.
     compares = any(f" {op} " in str(tree) for op in ("==", "!=", ">", "<", ">=", "<="))
     return compares and theirs[0] == 200 and "multiple matches for labels" in str(ours[1].get("error"))
