@@ -9,6 +9,7 @@ rows above 0.3 are marked with "!" and are worth nothing.
 """
 import argparse
 import collections
+import copy
 import http.client
 import json
 import os
@@ -34,7 +35,7 @@ DISTURBED = 0.3
 Kind = collections.namedtuple("Kind", "argv ready flush flushed nocache")
 KINDS = {
     "cloche": Kind([os.path.abspath(CLOCHE), "serve", "--store-only", "--retention", "90d", "--listen", "127.0.0.1:{port}", "--data", "{data}"],
-                   "/-/ready", [("POST", "/api/v1/admin/tsdb/flush")], ["."], ""),
+                   "/-/ready", [("POST", "/api/v1/admin/tsdb/flush")], ["."], "&nocache=1"),
     "prometheus": Kind(["prometheus", "--config.file={folder}/empty.yml", "--storage.tsdb.path={data}",
                         "--storage.tsdb.retention.time=90d", "--web.listen-address=127.0.0.1:{port}",
                         "--web.enable-remote-write-receiver", "--web.enable-admin-api"],
@@ -91,6 +92,19 @@ class Others:
         self.cores = max(0.0, used / max(time.monotonic() - self.began, 0.1))
 
 
+def available(only):
+    """cloche and the peers that are installed."""
+    names = ["cloche"]
+    for name in list(KINDS)[1:]:
+        if only and name not in only:
+            continue
+        if shutil.which(name):
+            names.append(name)
+        else:
+            print(f"{name} is not installed: skipped")
+    return names
+
+
 class Server:
     """One of KINDS over a data folder of its own."""
     running = []
@@ -105,6 +119,8 @@ class Server:
         self.port = free_port()
         places = {"port": self.port, "data": self.data, "folder": self.folder}
         os.makedirs(self.data, mode=0o700, exist_ok=True)
+        with open(f"{self.folder}/empty.yml", "w", encoding="ascii") as f:
+            f.write("global: {scrape_interval: 15s}\n")
         began = time.perf_counter()
         self.process = start([a.format(**places) for a in argv or self.kind.argv], cwd=self.folder)
         Server.running.append(self)
@@ -136,13 +152,23 @@ class Server:
     def url(self, path):
         return f"http://127.0.0.1:{self.port}{path}"
 
-    def ask(self, path, **parameters):
-        """Answer's data and milliseconds to its last byte."""
-        query = urllib.parse.urlencode(parameters, doseq=True) + self.kind.nocache
+    def another(self):
+        """The same server over a connection of its own, for another thread."""
+        other = copy.copy(self)
+        other.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        return other
+
+    def fetch(self, path, cached=False, **parameters):
+        """The answer's bytes and milliseconds to its last one."""
+        query = urllib.parse.urlencode(parameters, doseq=True) + ("" if cached else self.kind.nocache)
         began = time.perf_counter()
         self.connection.request("GET", f"/api/v1/{path}?{query}")
         body = self.connection.getresponse().read()
-        took = (time.perf_counter() - began) * 1000
+        return body, (time.perf_counter() - began) * 1000
+
+    def ask(self, path, cached=False, **parameters):
+        """Answer's data and milliseconds to its last byte."""
+        body, took = self.fetch(path, cached, **parameters)
         answer = json.loads(body)
         if answer.get("status") != "success":
             raise SystemExit(f"{self.name}: {path} {parameters}: {body[:300]}")
@@ -179,10 +205,10 @@ class Server:
 class Load:
     """A file of requests, made once and kept while the bench runs."""
 
-    def __init__(self, folder, series, hours):
+    def __init__(self, folder, series, hours, end=None):
         self.series, self.steps = series, int(hours * 3600000 / INTERVAL_MS)
-        self.end = (int(time.time()) - 1200) // 7200 * 7200  # the last window is over, so it is due for blocks
-        self.path = os.path.join(folder, f"load-{series}-{self.steps}")
+        self.end = end or (int(time.time()) - 1200) // 7200 * 7200  # the last window is over, so it is due for blocks
+        self.path = os.path.join(folder, f"load-{series}-{self.steps}-{self.end}")
         if not os.path.exists(self.path):
             subprocess.run([f"{TOOLS}/bench_load", "encode", self.path, str(series), str(self.steps), str(INTERVAL_MS),
                             str(self.end * 1000)], check=True)
@@ -231,17 +257,7 @@ class Report:
 class Bench:
     def __init__(self, options, folder):
         self.options, self.folder = options, folder
-        names = ["cloche"]
-        for name in list(KINDS)[1:]:
-            if options.only and name not in options.only:
-                continue
-            if shutil.which(name):
-                names.append(name)
-            else:
-                print(f"{name} is not installed: skipped")
-        self.report = Report(names)
-        with open(f"{folder}/empty.yml", "w", encoding="ascii") as f:
-            f.write("global: {scrape_interval: 15s}\n")
+        self.report = Report(available(options.only))
 
     def servers(self, round_number):
         """Every server anew, in alternating order."""
