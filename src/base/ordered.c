@@ -1,33 +1,21 @@
 #include "src/base/ordered.h"
 
 #include "src/base/mem.h"
+#include "src/base/processors.h"
 #include "src/base/thread.h"
 
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <unistd.h>
 
 /* ---- how many helpers there are in the process ---- */
 
 static atomic_uint helpers_busy;
 
-static unsigned helpers_there(void)
-{
-    static atomic_long processors;
-    long n = atomic_load_explicit(&processors, memory_order_relaxed);
-    if (n == 0) {
-        cpu_set_t ours;
-        n = sched_getaffinity(0, sizeof(ours), &ours) == 0 ? CPU_COUNT(&ours) : sysconf(_SC_NPROCESSORS_ONLN);
-        atomic_store_explicit(&processors, n, memory_order_relaxed);
-    }
-    return n > 1 ? (unsigned)n - 1 : 0;
-}
-
 unsigned ordered_helpers_take(unsigned wanted)
 {
-    unsigned there = helpers_there(), busy = atomic_load(&helpers_busy), n;
+    unsigned there = processors_usable() - 1, busy = atomic_load(&helpers_busy), n;
     do {
         n = busy < there ? there - busy : 0;
         n = n < wanted ? n : wanted;

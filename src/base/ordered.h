@@ -3,8 +3,8 @@
  *
  * The calling thread works, too, whenever the next piece is not done yet, so it never sits idle while others are busy
  * with earlier ones, and with no helpers all is done by it alone. Helpers are threads that the process keeps, asleep
- * while nobody needs them; as many work at once as the machine has processors less one, so that many runs at once share
- * them instead of multiplying them. A helper that does not get to run in time is not waited for.
+ * while nobody needs them; as many work at once as there are processors (src/base/processors.h) less one, so that many
+ * runs at once share them instead of multiplying them. A helper that does not get to run in time is not waited for.
  *
  * A run is worth its helpers (some 30 µs until they are awake) from about a seventh of a millisecond of work on.
  */

@@ -1,5 +1,6 @@
 /* /api/v1/status/…: who answers, since when, with which limits. */
 #include "src/base/clock.h"
+#include "src/base/processors.h"
 #include "web/api/endpoints.h"
 #include "web/api/prom.h"
 
@@ -77,7 +78,7 @@ void api_runtimeinfo(struct http_request *r, void *ctx)
     text_field(&a.w, "GOGC", "");
     text_field(&a.w, "GODEBUG", "");
     json_field(&a.w, "storageRetention", json_str, duration_text(r, api->retention_ms));
-    json_field(&a.w, "GOMAXPROCS", json_int, sysconf(_SC_NPROCESSORS_ONLN));
+    json_field(&a.w, "GOMAXPROCS", json_int, processors_usable());
     finish(&a);
 }
 

@@ -1,7 +1,7 @@
 #include "src/base/ordered.h"
+#include "src/base/processors.h"
 #include "tests/support/test.h"
 
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -89,9 +89,7 @@ static void few_pieces_or_none(void **state)
 static void helpers_are_as_many_as_processors_are_left(void **state)
 {
     (void)state;
-    cpu_set_t ours;
-    assert_int_equal(sched_getaffinity(0, sizeof(ours), &ours), 0);
-    int there = CPU_COUNT(&ours) - 1;
+    unsigned there = processors_usable() - 1;
     unsigned got = 0, n;
     while ((n = ordered_helpers_take(2)) > 0) {
         assert_true(n <= 2);
@@ -100,7 +98,7 @@ static void helpers_are_as_many_as_processors_are_left(void **state)
     assert_int_equal(got, there);
     ordered_helpers_give(got);
     assert_int_equal(ordered_helpers_take(1000000), there);
-    ordered_helpers_give((unsigned)there);
+    ordered_helpers_give(there);
     assert_int_equal(ordered_helpers_take(0), 0);
 }
 
