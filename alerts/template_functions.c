@@ -125,14 +125,16 @@ FUNCTION(fn_eq)
 FUNCTION(fn_ne)
 {
     int rc = fn_eq(run, args, n, out);
-    out->b = !out->b;
+    if (rc == 0) {
+        out->b = !out->b;
+    }
     return rc;
 }
 
 static int order(struct tmpl_run *run, const struct tmpl_value *args, bool less, bool equal, bool more,
                  struct tmpl_value *out)
 {
-    int c, rc = compare_args(run, args[0], args[1], &c);
+    int c = 0, rc = compare_args(run, args[0], args[1], &c);
     if (rc) {
         return rc;
     }

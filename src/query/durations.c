@@ -95,7 +95,7 @@ static const struct duration_expr *first_of(const struct duration_expr *d)
 int duration_value(const struct duration_expr *d, struct duration_scope scope, bool positive, int64_t *ms,
                    struct error *err)
 {
-    double seconds;
+    double seconds = 0;
     int rc = evaluate(d, scope, &seconds, err);
     if (rc < 0) {
         return rc;
