@@ -22,6 +22,7 @@ clean_up() {
     [ -n "${KEEP-}" ] || rm -rf --one-file-system "$root"
 }
 trap clean_up EXIT
+trap 'exit 143' INT TERM
 
 say "debootstrap into $root"
 mkdir -p build
@@ -29,6 +30,7 @@ debootstrap --variant=minbase bookworm "$root" >build/fresh.log 2>&1 || {
     tail -n 20 build/fresh.log >&2
     exit 1
 }
+chmod 755 "$root" # mktemp gives 700, and it is "/" for the demo's users that are not root
 for at in proc sys dev dev/shm; do
     mount --rbind "/$at" "$root/$at" 2>/dev/null || mount --bind "/$at" "$root/$at"
 done
@@ -55,6 +57,7 @@ inside '
     answered=
     for second in $(seq 1 1200); do
         kill -0 $quickstart || break
+        ! grep -q "demo: ended" /root/quickstart.log || break
         if command -v python3 >/dev/null && python3 -c "
 import json, urllib.request, urllib.parse
 q = urllib.parse.quote(\"sum(celery_task_succeeded_total) > 20\")
