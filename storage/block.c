@@ -256,9 +256,10 @@ static void *cached_reserve(struct block_cached *c, size_t n)
     return c->v;
 }
 
+/* Never what a failed read has left. */
 static bool is_cached(const struct block_cached *cached, struct str bytes, size_t from, size_t to)
 {
-    return cached->at == (const uint8_t *)bytes.p && cached->from == from && cached->to == to;
+    return bytes.p && cached->at == (const uint8_t *)bytes.p && cached->from == from && cached->to == to;
 }
 
 static void note_cached(struct block_cached *cached, struct str bytes, size_t from, size_t to)

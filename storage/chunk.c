@@ -396,13 +396,11 @@ static void fill(double *v, size_t n)
 }
 
 /* Of the integers x of values at, at + 1, ... those before the part are added up, those in it are restored. */
-static void restore_wanted(struct restorer *to, uint64_t *x, size_t at, size_t count, struct chunk_part part, double *v)
+static void restore_wanted(struct restorer *to, const uint64_t *x, size_t at, size_t count, struct chunk_part part,
+                           double *v)
 {
     size_t first = at < part.from ? part.from - at : 0, last = at + count > part.to ? part.to - at : count;
-    if (first >= count) {
-        first = count;
-        last = count;
-    }
+    first = first < count ? first : count;
     for (size_t i = 0; i < first; i++) {
         to->sum += x[i] + to->base;
     }
