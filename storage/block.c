@@ -292,18 +292,6 @@ static int read_times(const struct block *block, uint32_t i, struct block_cache 
     return 0;
 }
 
-/* The first that is not before t_ms. */
-static size_t first_at_least(const int64_t *t_ms, size_t n, int64_t at_ms)
-{
-    size_t low = 0;
-    while (n > 0) {
-        size_t half = n / 2;
-        low += t_ms[low + half] < at_ms ? n - half : 0;
-        n = half;
-    }
-    return low;
-}
-
 /* Of the cached times. */
 static void find_part(struct block_cache *cache, int64_t from_ms, int64_t to_ms)
 {
@@ -313,8 +301,8 @@ static void find_part(struct block_cache *cache, int64_t from_ms, int64_t to_ms)
     const int64_t *t_ms = cache->times.v;
     cache->from_ms = from_ms;
     cache->to_ms = to_ms;
-    cache->from = first_at_least(t_ms, cache->times.to, from_ms);
-    cache->to = to_ms == INT64_MAX ? cache->times.to : first_at_least(t_ms, cache->times.to, to_ms + 1);
+    cache->from = times_first_at_least(t_ms, cache->times.to, from_ms);
+    cache->to = to_ms == INT64_MAX ? cache->times.to : times_first_at_least(t_ms, cache->times.to, to_ms + 1);
 }
 
 static uint32_t time_of(const struct block *block, uint32_t i)

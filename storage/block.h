@@ -127,5 +127,7 @@ static inline void sample_columns_added(struct sample_columns *columns, size_t n
 }
 /* Sorted by time, times unique: of equal ones the later appended stays. */
 void sample_columns_settle(struct sample_columns *columns);
+/* Of ascending times the place of the first that is not before at_ms; n if all are. */
+size_t times_first_at_least(const int64_t *t_ms, size_t n, int64_t at_ms);
 /* Cuts to from <= t <= to; settled columns only. */
 void sample_columns_cut(struct sample_columns *columns, int64_t from_ms, int64_t to_ms);

@@ -85,24 +85,21 @@ void sample_columns_settle(struct sample_columns *columns)
     *columns = sorted;
 }
 
-static size_t first_at_least(const struct sample_columns *columns, int64_t t_ms)
+size_t times_first_at_least(const int64_t *t_ms, size_t n, int64_t at_ms)
 {
     size_t low = 0;
-    for (size_t high = columns->n; low < high;) {
-        size_t mid = low + (high - low) / 2;
-        if (columns->t_ms[mid] < t_ms) {
-            low = mid + 1;
-        } else {
-            high = mid;
-        }
+    while (n > 0) {
+        size_t half = n / 2;
+        low += t_ms[low + half] < at_ms ? n - half : 0;
+        n = half;
     }
     return low;
 }
 
 void sample_columns_cut(struct sample_columns *columns, int64_t from_ms, int64_t to_ms)
 {
-    size_t from = first_at_least(columns, from_ms);
-    size_t to = to_ms == INT64_MAX ? columns->n : first_at_least(columns, to_ms + 1);
+    size_t from = times_first_at_least(columns->t_ms, columns->n, from_ms);
+    size_t to = to_ms == INT64_MAX ? columns->n : times_first_at_least(columns->t_ms, columns->n, to_ms + 1);
     size_t n = to > from ? to - from : 0;
     if (from && n) {
         memmove(columns->t_ms, columns->t_ms + from, n * sizeof(*columns->t_ms));

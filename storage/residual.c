@@ -557,8 +557,8 @@ static void add_nibbles(struct residual_reader *r, uint64_t *v, size_t count)
     }
 }
 
-/* Without the unit. */
-static void read_residuals(struct residual_reader *r, uint64_t *v, size_t count)
+/* As they are packed: not times the unit yet. */
+static void read_packed(struct residual_reader *r, uint64_t *v, size_t count)
 {
     if (r->low_width || !r->coded) {
         pack_read_block(r->p, r->end, r->low_width, v, count);
@@ -577,7 +577,7 @@ static void read_residuals(struct residual_reader *r, uint64_t *v, size_t count)
 
 void residual_read(struct residual_reader *r, uint64_t *v, size_t count)
 {
-    read_residuals(r, v, count);
+    read_packed(r, v, count);
     if (r->unit != 1) {
         for (size_t i = 0; i < count; i++) {
             v[i] *= r->unit;
@@ -593,7 +593,7 @@ void residual_skip(struct residual_reader *r, uint64_t *sum)
         return;
     }
     uint64_t v[PACK_BLOCK], total = 0;
-    read_residuals(r, v, PACK_BLOCK);
+    read_packed(r, v, PACK_BLOCK);
     for (size_t i = 0; i < PACK_BLOCK; i++) {
         total += v[i];
     }

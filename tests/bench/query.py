@@ -5,7 +5,8 @@
 
 First the queries, in turns, without the servers' caches of results and with them; then writes at a rate, alone and while
 two clients ask heavy queries one after the other; then queries of the newest hour while samples come; then the peak of
-memory of a server that has just been started. One table; ratios are to the better peer. Answers are compared with prometheus' (victoria-metrics counts rates in its own way).
+memory of a server that has just been started. One table; ratios are to the better peer. Answers are compared with
+prometheus' (victoria-metrics counts rates in its own way).
 """
 import argparse
 import json
